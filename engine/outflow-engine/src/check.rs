@@ -1,0 +1,126 @@
+//! What can be told of a pipeline before it runs, without connecting to anything: the layout's word on its options
+//! and, where the input is a file at hand, its columns and whether every expression fits them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use outflow_layout::layout::{LayoutError, Severity};
+use outflow_spec::source::SourceSpec;
+
+use crate::dead_letter::DeadLetter;
+use crate::error::{Error, Result};
+use crate::pipeline::Pipeline;
+use crate::plan;
+use crate::progress::Quiet;
+use crate::source::files::FilesInput;
+use crate::source::listing;
+use crate::transform::{self, TransformContext};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Columns of the source, when it is at hand.
+    pub columns: Option<Vec<String>>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+/// Something wrong, and where in the pipeline file.
+#[derive(Debug)]
+pub struct Problem {
+    /// JSON pointer into the pipeline file.
+    pub pointer: String,
+    /// Whether the pipeline can run all the same.
+    pub warning: bool,
+    /// Which part says so.
+    pub origin: Origin,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+/// Which part of a pipeline a problem is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A transform and the columns before it.
+    Transform,
+    /// The layout's options.
+    LayoutOption,
+    /// The layout and the columns that reach it.
+    LayoutColumns,
+}
+
+/// Checks a pipeline.
+pub async fn check(pipeline: &Pipeline, now: Timestamp) -> Checked {
+    let mut checked = Checked::default();
+    let SourceSpec::Files(source) = &pipeline.spec.source;
+    let local = !source.path.contains("://");
+    let input = match local {
+        true => at_hand(pipeline).await.ok(),
+        false => None,
+    };
+    checked.columns = input.as_ref().map(FilesInput::column_names);
+    if let Err(problem) = plans(pipeline, now, input).await {
+        checked.problems = problem;
+    }
+    checked
+}
+
+async fn at_hand(pipeline: &Pipeline) -> Result<FilesInput> {
+    let SourceSpec::Files(source) = &pipeline.spec.source;
+    let files = listing::list(source, &pipeline.base).await?;
+    FilesInput::open(source, &files).await
+}
+
+async fn plans(pipeline: &Pipeline, now: Timestamp, input: Option<FilesInput>) -> Result<(), Vec<Problem>> {
+    let info = pipeline.run_info("check", now);
+    let layout_pointer = match &pipeline.spec.layout {
+        outflow_spec::layout::LayoutSpec::Files(_) => "/layout/files".to_owned(),
+        outflow_spec::layout::LayoutSpec::Plugin { name, .. } => format!("/layout/{name}"),
+    };
+    let mut layout = pipeline
+        .layout_for(&info)
+        .await
+        .map_err(|error| layout_problems(&layout_pointer, error, Origin::LayoutOption))?;
+    let Some(input) = input else { return Ok(()) };
+    let dead = Arc::new(DeadLetter::create("", None));
+    let context = TransformContext { index: 0, at: now, timezone: pipeline.zone().clone(), rejects: dead.clone() };
+    let place = |pointer: String, origin| move |error: Error| vec![problem(pointer, origin, &error)];
+    let session = plan::session(64 << 20).map_err(place("/source".to_owned(), Origin::Transform))?;
+    let table = input.table(dead.clone(), None, Arc::new(Quiet));
+    let mut frame =
+        plan::rows(&session, table, &[], &context).await.map_err(place("/source".to_owned(), Origin::Transform))?;
+    for (index, spec) in pipeline.spec.transforms.iter().enumerate() {
+        let failed = place(format!("/transforms/{index}"), Origin::Transform);
+        frame = transform::apply(spec, frame, &TransformContext { index, ..context.clone() }).await.map_err(failed)?;
+    }
+    let outputs = layout.outputs(&[plan::dataset(&frame)]).await;
+    let outputs = outputs.map_err(|error| layout_problems(&layout_pointer, error, Origin::LayoutColumns))?;
+    for output in outputs {
+        plan::output(frame.clone(), output, &dead)
+            .await
+            .map_err(place(layout_pointer.clone(), Origin::LayoutColumns))?;
+    }
+    Ok(())
+}
+
+fn problem(pointer: String, origin: Origin, error: &Error) -> Problem {
+    Problem { pointer, warning: false, origin, message: error.to_string(), help: error.hint_text().map(str::to_owned) }
+}
+
+fn layout_problems(pointer: &str, error: LayoutError, origin: Origin) -> Vec<Problem> {
+    match error {
+        LayoutError::Options(diagnostics) => diagnostics
+            .into_iter()
+            .map(|finding| Problem {
+                pointer: format!("{pointer}{}", finding.path),
+                warning: finding.severity != Severity::Error,
+                origin,
+                message: format!("{} ({})", finding.message, finding.code),
+                help: finding.help,
+            })
+            .collect(),
+        other => vec![problem(pointer.to_owned(), origin, &Error::from(other))],
+    }
+}

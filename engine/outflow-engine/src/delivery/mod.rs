@@ -1,0 +1,13 @@
+//! The way of a delivery from spooled files to committed publication, and back on its feet after a crash:
+//! [`seal`] pins the bytes, [`publish`] shows data first and companions last and commits, [`recover`] finishes or
+//! discards what a dead process left. Nothing here makes rows or names; no target is written before the seal.
+
+mod publish;
+mod recover;
+mod seal;
+#[cfg(test)]
+mod tests;
+
+pub use publish::{Published, publish};
+pub use recover::{Recovery, recover};
+pub use seal::seal;

@@ -1,0 +1,84 @@
+//! Recovery at the start of a run: every unfinished delivery of the pipeline is finished from its sealed bytes, or
+//! discarded when nothing was sealed. Doing it twice, or dying in the middle of it, changes nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::publish::{Outcome, Publication, Published, discard_spool};
+use crate::error::{Error, Result};
+use crate::kill_point;
+use crate::ledger::{Ledger, Slot, SlotState};
+use crate::progress::Progress;
+use crate::store::{Sink, Trust};
+
+/// What was found and done.
+#[derive(Debug, Default)]
+pub struct Recovery {
+    /// Finished: sealed by a run that died, now published.
+    pub published: Vec<(Slot, Published)>,
+    /// Discarded: nothing of them was published; the same window is planned again under the same names.
+    pub replanned: Vec<Slot>,
+    /// Set aside just now, `reason` says why.
+    pub quarantined: Vec<Slot>,
+    /// Sealed for a target the pipeline does not have any more; untouched.
+    pub stranded: Vec<Slot>,
+}
+
+/// Brings every unfinished delivery of a pipeline to its end. The caller holds the state lock.
+/// Ends early when a target cannot be reached; what was not finished stays for the next run.
+pub async fn recover(
+    ledger: &Ledger,
+    sinks: &[Arc<dyn Sink>],
+    state: &Path,
+    pipeline: &str,
+    progress: &dyn Progress,
+) -> Result<Recovery> {
+    let mut recovery = Recovery::default();
+    kill_point!("recover-started");
+    for mut slot in ledger.unfinished(pipeline).await? {
+        kill_point!("recover-slot");
+        if !slot.state.is_pinned() {
+            ledger.take_over(&mut slot).await?;
+            discard_spool(state, &slot).await?;
+            ledger.transition(&mut slot, SlotState::Planned).await?;
+            recovery.replanned.push(slot);
+            continue;
+        }
+        let Some(sink) = sinks.iter().find(|sink| sink.identity() == slot.key.target) else {
+            recovery.stranded.push(slot);
+            continue;
+        };
+        ledger.take_over(&mut slot).await?;
+        let publication = Publication { ledger, sink: sink.as_ref(), state, trust: Trust::Nothing, progress };
+        let files = ledger.manifest(&slot).await?.files;
+        publication.sweep(&slot, &files).await?;
+        match publication.finish(&mut slot).await? {
+            Outcome::Published(published) => recovery.published.push((slot, published)),
+            Outcome::Reopened(_) => recovery.replanned.push(slot),
+            Outcome::Quarantined(_) => recovery.quarantined.push(slot),
+        }
+    }
+    collect(ledger, state).await?;
+    Ok(recovery)
+}
+
+/// Removes spool folders of published deliveries, left by a process that died after its commit.
+async fn collect(ledger: &Ledger, state: &Path) -> Result<()> {
+    let spool = state.join("spool");
+    let failed =
+        |error: std::io::Error| Error::external(format!("cannot read the spool `{}`: {error}", spool.display()));
+    let mut entries = match tokio::fs::read_dir(&spool).await {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    while let Some(entry) = entries.next_entry().await.map_err(failed)? {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        if let Some(slot) = ledger.slot_by_id(id).await?
+            && slot.state == SlotState::Published
+        {
+            discard_spool(state, &slot).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! Sealing: the files of a slot are checked, forced to disk and written into the ledger as its manifest.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::kill_point;
+use crate::ledger::{Ledger, Manifest, Slot, spool_folder};
+use crate::store::check_path;
+
+/// Fixes what a slot publishes. The slot is `Spooled` and its files lie in its spool folder; afterwards it is `Sealed`.
+pub async fn seal(ledger: &Ledger, state: &Path, slot: &mut Slot, manifest: &Manifest) -> Result<()> {
+    let folder = spool_folder(state, slot);
+    let mut paths = HashSet::new();
+    for file in &manifest.files {
+        check_path(&file.path)?;
+        if !paths.insert(file.path.as_str()) {
+            return Err(Error::user(format!("two files of the delivery have the name `{}`", file.path))
+                .hint("put what tells them apart (dataset, partition, part) into the file name"));
+        }
+        if !file.spool_path.starts_with(&folder) {
+            let place = file.spool_path.display();
+            return Err(Error::internal(format!("`{place}` lies outside of the slot's spool folder")));
+        }
+    }
+    let files = manifest.files.iter().map(|file| (file.spool_path.clone(), file.bytes)).collect();
+    kill_point!("seal-before-sync");
+    let synced = tokio::task::spawn_blocking(move || sync(files, &folder)).await;
+    synced.map_err(|error| Error::internal(format!("sealing stopped: {error}")))??;
+    kill_point!("seal-synced");
+    ledger.seal(slot, manifest).await
+}
+
+fn sync(files: Vec<(PathBuf, u64)>, folder: &Path) -> Result<()> {
+    let mut folders: HashSet<&Path> = folder.ancestors().take(3).collect();
+    for (path, bytes) in &files {
+        let failed = |error| spool_failure(path, error);
+        let file = File::open(path).map_err(failed)?;
+        let found = file.metadata().map_err(failed)?.len();
+        if found != *bytes {
+            let place = path.display();
+            return Err(Error::internal(format!("spool file `{place}` has {found} bytes, its facts say {bytes}")));
+        }
+        // A failed fsync is never tried again: the kernel may have dropped the pages.
+        file.sync_all().map_err(failed)?;
+        folders.extend(path.parent());
+    }
+    for folder in folders {
+        if folder.is_dir() {
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| spool_failure(folder, error))?;
+        }
+    }
+    Ok(())
+}
+
+fn spool_failure(path: &Path, error: std::io::Error) -> Error {
+    Error::transient(format!("cannot force the spool file `{}` to disk: {error}", path.display()))
+        .hint("check the disk of the state folder")
+        .caused_by(error)
+}

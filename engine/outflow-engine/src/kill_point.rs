@@ -1,0 +1,65 @@
+//! Places where a test may kill this process outright, to show that the next run sets everything right.
+//! Without the feature `kill-points` there is no code behind them.
+
+/// Every place, in the order a delivery passes them. A place in the sources that is missing here fails a test.
+pub const ALL: &[&str] = &[
+    "plan-before-commit",
+    "plan-committed",
+    "spool-batch",
+    "spool-written",
+    "spool-synced",
+    "seal-before-sync",
+    "seal-synced",
+    "seal-before-commit",
+    "seal-committed",
+    "uploading-recorded",
+    "file-before-put",
+    "folder-before-link",
+    "folder-copied",
+    "folder-copy-linked",
+    "folder-linked",
+    "multipart-begun",
+    "multipart-part",
+    "multipart-sent",
+    "file-put",
+    "uploaded-recorded",
+    "verified-recorded",
+    "publishing-recorded",
+    "companion-verified",
+    "commit-before",
+    "commit-in-transaction",
+    "commit-done",
+    "spool-before-discard",
+    "spool-discarded",
+    "recover-started",
+    "recover-slot",
+];
+
+/// Kills the process here if `OUTFLOW_KILL_AT` is `name`, or `name#n` and this is the n-th passage.
+#[macro_export]
+macro_rules! kill_point {
+    ($name:literal) => {
+        #[cfg(feature = "kill-points")]
+        $crate::kill_point::reach($name);
+    };
+}
+
+/// Dies by SIGKILL when the environment asks for it.
+#[cfg(feature = "kill-points")]
+pub fn reach(name: &str) {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static PASSAGES: AtomicU64 = AtomicU64::new(0);
+    let Ok(wanted) = std::env::var("OUTFLOW_KILL_AT") else { return };
+    let (place, nth) = match wanted.split_once('#') {
+        Some((place, nth)) => (place, nth.parse().unwrap_or(1)),
+        None => (wanted.as_str(), 1),
+    };
+    if place == name && PASSAGES.fetch_add(1, Ordering::SeqCst) + 1 == nth {
+        // SAFETY: sends a signal to this very process; no memory is involved.
+        unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+//! The memory of deliveries: which slot exists, what was planned for it, which bytes were sealed, what was published,
+//! and which runs there were. One SQLite file; nothing in it is a secret.
+//!
+//! A run goes: [`StateLock::acquire`] → [`Ledger::open`] → `delivery::recover` → [`Ledger::begin_run`] →
+//! [`Ledger::plan`] → files into [`spool_folder`] → [`Ledger::spooled`] → `delivery::seal` → `delivery::publish`
+//! (which commits) → [`Ledger::finish_run`].
+
+mod files;
+mod lock;
+mod runs;
+mod slots;
+mod sqlite;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+pub use files::{FileFilter, FileRecord};
+pub use lock::StateLock;
+pub use runs::{RunFilter, RunRecord};
+pub use sqlite::Ledger;
+pub use state::{Manifest, PlanRecord, Role, SealedFile, Slot, SlotKey, SlotState};
+
+/// The folder that holds a slot's files until they are published. It belongs to the slot alone:
+/// it is emptied before a new attempt and removed after publication.
+pub fn spool_folder(state: &Path, slot: &Slot) -> PathBuf {
+    state.join("spool").join(slot.id.to_string())
+}

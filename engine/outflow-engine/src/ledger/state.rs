@@ -1,0 +1,207 @@
+//! What the ledger remembers of a delivery: its slot, its plan, its sealed files, and the states it may pass through.
+//! Plain values; the SQL that keeps them is in `slots` and `files`.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Where a delivery stands. `Published` is never left; `Quarantined` only by a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SlotState {
+    /// Names, times and counters are drawn.
+    Planned,
+    /// Every file lies in the spool.
+    Spooled,
+    /// The manifest is fixed, and with it every byte.
+    Sealed,
+    /// Data files are being sent.
+    Uploading,
+    /// Every data file was sent.
+    Uploaded,
+    /// Every data file was read back and is equal.
+    Verified,
+    /// Companion files are being sent.
+    Publishing,
+    /// All of it is there and committed.
+    Published,
+    /// Something at the target is not ours, or ours is damaged: a person has to look.
+    Quarantined,
+}
+
+impl SlotState {
+    /// Every state, in the order a delivery passes through them.
+    pub const ALL: [Self; 9] = [
+        Self::Planned,
+        Self::Spooled,
+        Self::Sealed,
+        Self::Uploading,
+        Self::Uploaded,
+        Self::Verified,
+        Self::Publishing,
+        Self::Published,
+        Self::Quarantined,
+    ];
+
+    /// Its name in the ledger and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Spooled => "spooled",
+            Self::Sealed => "sealed",
+            Self::Uploading => "uploading",
+            Self::Uploaded => "uploaded",
+            Self::Verified => "verified",
+            Self::Publishing => "publishing",
+            Self::Published => "published",
+            Self::Quarantined => "quarantined",
+        }
+    }
+
+    /// The state of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
+    /// Whether the bytes are fixed and not yet committed: the delivery must be finished, never started anew.
+    pub fn is_pinned(self) -> bool {
+        matches!(self, Self::Sealed | Self::Uploading | Self::Uploaded | Self::Verified | Self::Publishing)
+    }
+
+    /// Whether a delivery may go from here to `next`.
+    /// Going back to `Planned` from a pinned state needs proof that the target holds nothing of it.
+    pub fn may_become(self, next: Self) -> bool {
+        match (self, next) {
+            (Self::Planned | Self::Spooled | Self::Sealed | Self::Uploading, Self::Planned) => true,
+            (Self::Planned, Self::Spooled)
+            | (Self::Spooled, Self::Sealed)
+            | (Self::Sealed, Self::Uploading)
+            | (Self::Uploading, Self::Uploaded)
+            | (Self::Uploaded, Self::Verified)
+            | (Self::Verified, Self::Publishing)
+            | (Self::Publishing, Self::Published) => true,
+            (state, Self::Quarantined) => state.is_pinned(),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for SlotState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Identity of a delivery: one publication each, for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SlotKey {
+    /// Name of the pipeline.
+    pub pipeline: String,
+    /// Identity of the sink, as its `identity()` gives it.
+    pub target: String,
+    /// What is delivered. Example: digest of the input snapshot.
+    pub window: String,
+}
+
+/// What is drawn once for a slot and reused by every retry. Holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanRecord {
+    /// The run that planned it (UUID v7).
+    pub run_id: String,
+    /// The logical instant, in milliseconds since 1970-01-01T00:00:00Z.
+    pub scheduled_ms: i64,
+    /// Digest of the pipeline as resolved, secrets left out.
+    pub config_hash: String,
+    /// Digest of the layout's code.
+    pub layout_digest: String,
+    /// Seed of every nonce.
+    pub nonce_seed: String,
+    /// Anything else a retry must find unchanged.
+    #[serde(default)]
+    pub details: serde_json::Value,
+}
+
+/// A delivery as held by this process. Ledger writes through it fail once another process has taken it over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slot {
+    /// Row id; names the spool folder.
+    pub id: i64,
+    /// Its identity.
+    pub key: SlotKey,
+    /// Where it stands.
+    pub state: SlotState,
+    /// Grows with each attempt and each recovery.
+    pub epoch: i64,
+    /// The attempt that writes it; 0 when none does.
+    pub attempt: i64,
+    /// Its stored plan.
+    pub plan: PlanRecord,
+    /// Why it is quarantined.
+    pub reason: Option<String>,
+    /// When it was published (RFC 3339).
+    pub published_at: Option<String>,
+}
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Rows.
+    Data,
+    /// A control file, manifest or marker: shown only after all data of the slot is verified.
+    Companion,
+}
+
+impl Role {
+    /// Its name in the ledger.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Companion => "companion",
+        }
+    }
+}
+
+/// One sealed file. Never changes after the seal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SealedFile {
+    /// Order of publication within the slot, from 0; companions come after all data whatever theirs is.
+    pub ordinal: u32,
+    /// What it is for.
+    pub role: Role,
+    /// Final path below the target.
+    pub path: String,
+    /// Where its bytes lie until published.
+    pub spool_path: PathBuf,
+    /// Records; 0 for companions.
+    pub rows: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// SHA-256 of the bytes, lower-case hex.
+    pub sha256: String,
+    /// Media type.
+    pub content_type: Option<String>,
+    /// Metadata of the object, where the target keeps any.
+    pub metadata: Vec<(String, String)>,
+    /// What the layout said of it (dataset, partition, part), for reports.
+    pub details: serde_json::Value,
+}
+
+/// Everything a slot publishes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Manifest {
+    /// Its files.
+    pub files: Vec<SealedFile>,
+    /// Counters that the commit sets, by name.
+    pub counters: Vec<(String, u64)>,
+}
+
+impl Manifest {
+    /// The files of a role in order of publication.
+    pub fn of(&self, role: Role) -> Vec<&SealedFile> {
+        let mut files: Vec<_> = self.files.iter().filter(|file| file.role == role).collect();
+        files.sort_by_key(|file| file.ordinal);
+        files
+    }
+}

@@ -1,0 +1,221 @@
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::*;
+use crate::error::Retry;
+
+fn key(window: &str) -> SlotKey {
+    SlotKey { pipeline: "welcome".into(), target: "file:///out".into(), window: window.into() }
+}
+
+fn plan(run: &str) -> PlanRecord {
+    PlanRecord {
+        run_id: run.into(),
+        scheduled_ms: 1_700_000_000_000,
+        config_hash: "c".into(),
+        layout_digest: "l".into(),
+        nonce_seed: "seed".into(),
+        details: json!({"zone": "UTC"}),
+    }
+}
+
+fn file(ordinal: u32, path: &str) -> SealedFile {
+    SealedFile {
+        ordinal,
+        role: if path.starts_with("control") { Role::Companion } else { Role::Data },
+        path: path.into(),
+        spool_path: "/state/spool/1/0".into(),
+        rows: 3,
+        bytes: 10,
+        sha256: "ab".into(),
+        content_type: Some("text/csv".into()),
+        metadata: vec![("flow".into(), "welcome".into())],
+        details: json!({"dataset": "data_feed"}),
+    }
+}
+
+async fn ledger() -> (TempDir, Ledger) {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(folder.path()).await.unwrap();
+    (folder, ledger)
+}
+
+async fn sealed(ledger: &Ledger, window: &str, manifest: &Manifest) -> Slot {
+    let mut slot = ledger.plan(&key(window), &plan("r1"), "r1").await.unwrap();
+    ledger.spooled(&mut slot).await.unwrap();
+    ledger.seal(&mut slot, manifest).await.unwrap();
+    slot
+}
+
+async fn at(ledger: &Ledger, slot: &mut Slot, state: SlotState) {
+    use SlotState::*;
+    for next in [Uploading, Uploaded, Verified, Publishing] {
+        if slot.state == state {
+            return;
+        }
+        ledger.transition(slot, next).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn first_plan_of_a_slot_is_kept_for_ever() {
+    let (_folder, ledger) = ledger().await;
+    let first = ledger.plan(&key("w"), &plan("r1"), "r1").await.unwrap();
+    let second = ledger.plan(&key("w"), &plan("r2"), "r2").await.unwrap();
+    assert_eq!((second.id, &second.plan), (first.id, &plan("r1")));
+    assert!(second.epoch > first.epoch && second.attempt != first.attempt);
+    assert_ne!(ledger.plan(&key("x"), &plan("r2"), "r2").await.unwrap().id, first.id);
+
+    let mut third = ledger.plan(&key("w"), &plan("r3"), "r3").await.unwrap();
+    ledger.replan(&mut third, &plan("r3")).await.unwrap();
+    assert_eq!(ledger.plan(&key("w"), &plan("r4"), "r4").await.unwrap().plan, plan("r3"));
+}
+
+#[tokio::test]
+async fn manifest_counters_and_lists_survive_reopening() {
+    let (folder, ledger) = ledger().await;
+    let manifest = Manifest {
+        files: vec![file(0, "a.csv"), file(1, "b.csv"), file(2, "control.json")],
+        counters: vec![("sequence".into(), 7)],
+    };
+    let mut slot = sealed(&ledger, "w", &manifest).await;
+    assert_eq!(ledger.counter("welcome", "sequence").await.unwrap(), 0);
+    at(&ledger, &mut slot, SlotState::Publishing).await;
+    ledger.mark_file(&slot, 1, "uploaded").await.unwrap();
+    assert!(ledger.any_uploaded(&slot).await.unwrap());
+    ledger.commit(&mut slot).await.unwrap();
+    ledger.close().await;
+
+    let ledger = Ledger::open_existing(folder.path()).await.unwrap().unwrap();
+    assert_eq!(ledger.counter("welcome", "sequence").await.unwrap(), 7);
+    assert_eq!(ledger.manifest(&slot).await.unwrap(), manifest);
+    assert_eq!(ledger.plan(&key("w"), &plan("r2"), "r2").await.unwrap(), slot);
+    assert!(ledger.unfinished("welcome").await.unwrap().is_empty());
+    for (filter, count) in [
+        (FileFilter::default(), 3),
+        (FileFilter { pipeline: Some("welcome".into()), run: Some("r1".into()), limit: 2 }, 2),
+        (FileFilter { run: Some("r9".into()), ..FileFilter::default() }, 0),
+    ] {
+        let files = ledger.files(&filter).await.unwrap();
+        assert_eq!(files.len(), count, "{filter:?}");
+        assert!(files.iter().all(|record| record.state == SlotState::Published && record.published_at.is_some()));
+    }
+}
+
+#[tokio::test]
+async fn only_allowed_moves_are_made() {
+    let (_folder, ledger) = ledger().await;
+    let manifest = Manifest { files: vec![file(0, "a.csv")], counters: vec![] };
+    let mut slot = sealed(&ledger, "w", &manifest).await;
+    at(&ledger, &mut slot, SlotState::Verified).await;
+    for to in [SlotState::Planned, SlotState::Sealed, SlotState::Published, SlotState::Verified] {
+        ledger.transition(&mut slot, to).await.unwrap_err();
+        assert_eq!(slot.state, SlotState::Verified);
+    }
+    ledger.quarantine(&mut slot, "not ours").await.unwrap();
+    assert_eq!(ledger.quarantined("welcome").await.unwrap()[0].reason.as_deref(), Some("not ours"));
+    for to in SlotState::ALL {
+        assert!(!SlotState::Published.may_become(to) && !SlotState::Quarantined.may_become(to));
+        assert_eq!(SlotState::from_name(to.name()), Some(to));
+    }
+}
+
+/// I9: once taken over, a slot cannot be written through an older handle.
+#[tokio::test]
+async fn an_older_holder_of_a_slot_commits_nothing() {
+    let (_folder, ledger) = ledger().await;
+    let manifest = Manifest { files: vec![file(0, "a.csv")], counters: vec![("n".into(), 1)] };
+    let mut old = sealed(&ledger, "w", &manifest).await;
+    at(&ledger, &mut old, SlotState::Publishing).await;
+    let mut new = old.clone();
+    ledger.take_over(&mut new).await.unwrap();
+    let results = [
+        ledger.take_over(&mut old.clone()).await,
+        ledger.mark_file(&old, 0, "uploaded").await,
+        ledger.quarantine(&mut old.clone(), "x").await,
+        ledger.commit(&mut old).await,
+    ];
+    for result in results {
+        assert_eq!(result.unwrap_err().retry(), Retry::Locked);
+    }
+    assert_eq!(ledger.counter("welcome", "n").await.unwrap(), 0);
+    ledger.commit(&mut new).await.unwrap();
+}
+
+/// I1: a final name belongs to one delivery.
+#[tokio::test]
+async fn a_name_of_another_delivery_is_refused() {
+    let (_folder, ledger) = ledger().await;
+    let manifest = Manifest { files: vec![file(0, "a.csv")], counters: vec![] };
+    sealed(&ledger, "w", &manifest).await;
+    let mut slot = ledger.plan(&key("x"), &plan("r2"), "r2").await.unwrap();
+    ledger.spooled(&mut slot).await.unwrap();
+    let error = ledger.seal(&mut slot, &manifest).await.unwrap_err();
+    assert!(error.to_string().contains("`a.csv`") && error.to_string().contains("`w`"), "{error}");
+    assert!(ledger.manifest(&slot).await.unwrap().files.is_empty());
+}
+
+#[tokio::test]
+async fn runs_are_listed_and_dead_ones_marked() {
+    let (_folder, ledger) = ledger().await;
+    ledger.begin_run("01-a", "welcome").await.unwrap();
+    ledger.begin_run("02-b", "other").await.unwrap();
+    ledger.finish_run("02-b", "succeeded", &json!({"rows": 3})).await.unwrap();
+    let statuses: Vec<_> =
+        ledger.runs(&RunFilter::default()).await.unwrap().into_iter().map(|run| (run.id, run.status)).collect();
+    assert_eq!(statuses, [("02-b".into(), "succeeded".into()), ("01-a".into(), "interrupted".to_string())]);
+    let filter = RunFilter { pipeline: Some("welcome".into()), ..RunFilter::default() };
+    assert_eq!(ledger.runs(&filter).await.unwrap().len(), 1);
+    assert_eq!(ledger.run("02").await.unwrap().unwrap().report, Some(json!({"rows": 3})));
+    assert!(ledger.run("0").await.unwrap().is_none(), "an ambiguous id is no run");
+}
+
+/// F09, F10: nothing is read from, let alone published by, a damaged ledger.
+#[tokio::test]
+async fn a_damaged_ledger_is_refused() {
+    let damages: [fn(&mut Vec<u8>); 3] = [
+        |bytes| bytes[..16].fill(b'x'),
+        |bytes| bytes[4096..].iter_mut().for_each(|byte| *byte = 0xA5),
+        |bytes| bytes.truncate(4096 + 100),
+    ];
+    for (case, damage) in damages.into_iter().enumerate() {
+        let (folder, ledger) = ledger().await;
+        sealed(&ledger, "w", &Manifest { files: vec![file(0, "a.csv")], counters: vec![] }).await;
+        ledger.close().await;
+        let path = folder.path().join("ledger.sqlite");
+        let mut bytes = std::fs::read(&path).unwrap();
+        damage(&mut bytes);
+        std::fs::write(&path, bytes).unwrap();
+        let error = Ledger::open(folder.path()).await.unwrap_err();
+        assert!(error.to_string().contains("is damaged"), "case {case}: {error}");
+        assert_eq!(error.retry(), Retry::Never);
+    }
+}
+
+#[tokio::test]
+async fn state_is_private() {
+    let outer = tempfile::tempdir().unwrap();
+    let state = outer.path().join("deep/state");
+    let _lock = StateLock::acquire(&state).unwrap();
+    let _ledger = Ledger::open(&state).await.unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&state), 0o700);
+    for entry in std::fs::read_dir(&state).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+}
+
+/// F13.
+#[test]
+fn a_second_process_is_locked_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = StateLock::acquire(folder.path()).unwrap();
+    let error = StateLock::acquire(folder.path()).unwrap_err();
+    assert_eq!(error.retry(), Retry::Locked);
+    assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
+    drop(lock);
+    StateLock::acquire(folder.path()).unwrap();
+}

@@ -1,0 +1,22 @@
+//! Pipelines: resolve, plan, run, deliver. Nothing connects before `plan`; nothing remote is written before
+//! the files are sealed; only the binary prints, exits or reads the environment.
+
+pub mod check;
+pub mod dead_letter;
+pub mod delivery;
+pub mod error;
+pub mod extract;
+pub mod kill_point;
+pub mod ledger;
+pub mod pipeline;
+pub mod plan;
+pub mod preview;
+pub mod progress;
+pub mod reject;
+pub mod report;
+pub mod run;
+pub mod source;
+pub mod spool;
+pub mod store;
+pub mod transform;
+pub mod verify;

@@ -1,0 +1,117 @@
+//! A pipeline file that passed the linter, with what a run needs to know beside it: the folder its paths
+//! start at, and the digest that tells one version of it from another.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use outflow_layout::layout::{Layout, LayoutError, Manifest, RunInfo, Stamp, Target};
+use outflow_layout::{builtin, files};
+use outflow_spec::PipelineSpec;
+use outflow_spec::layout::LayoutSpec;
+use outflow_spec::sink::SinkSpec;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+/// A pipeline, resolved: nothing is connected yet.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    /// What the file says.
+    pub spec: PipelineSpec,
+    /// Folder that relative paths start at: the pipeline file's.
+    pub base: PathBuf,
+    /// SHA-256 of the file's text.
+    pub digest: String,
+    /// The layout's identity.
+    pub layout: Manifest,
+    zone: TimeZone,
+}
+
+impl Pipeline {
+    /// Resolves a spec. `text` is the file's content, `base` the folder it is in.
+    pub fn from_spec(spec: PipelineSpec, text: &str, base: &Path) -> Result<Self> {
+        let zone = match &spec.timezone {
+            None => TimeZone::UTC,
+            Some(name) => TimeZone::get(name).map_err(|_| {
+                Error::user(format!("unknown time zone `{name}`")).hint("use an IANA name such as `Europe/Brussels`")
+            })?,
+        };
+        let layout = match &spec.layout {
+            LayoutSpec::Files(_) => files::manifest(),
+            LayoutSpec::Plugin { name, .. } => builtin::manifests()
+                .iter()
+                .find(|manifest| manifest.name == *name)
+                .cloned()
+                .ok_or_else(|| Error::user(format!("unknown layout `{name}`")))?,
+        };
+        let digest = hex(&Sha256::digest(text.as_bytes()));
+        Ok(Self { spec, base: base.to_owned(), digest, layout, zone })
+    }
+
+    /// Opens the layout for one run.
+    pub async fn open_layout(&self, run: &RunInfo) -> Result<Box<dyn Layout>> {
+        Ok(self.layout_for(run).await?)
+    }
+
+    /// The same, with the layout's own error.
+    pub async fn layout_for(&self, run: &RunInfo) -> Result<Box<dyn Layout>, LayoutError> {
+        match &self.spec.layout {
+            LayoutSpec::Files(spec) => files::open(spec, run),
+            LayoutSpec::Plugin { name, options } => builtin::open(name, options, run).await,
+        }
+    }
+
+    /// The target as the layout sees it, told by the sink as written.
+    pub fn target(&self) -> Target {
+        match &self.spec.sink {
+            SinkSpec::Local(sink) => Target {
+                scheme: "file".into(),
+                container: sink.path.trim_end_matches('/').into(),
+                prefix: String::new(),
+            },
+            SinkSpec::S3(sink) => {
+                Target { scheme: "s3".into(), container: sink.bucket.clone(), prefix: sink.path.clone() }
+            }
+        }
+    }
+
+    /// What the layout may know of a run at a logical instant.
+    pub fn run_info(&self, run_id: &str, scheduled: Timestamp) -> RunInfo {
+        let stamp = stamp(scheduled, &self.zone);
+        RunInfo {
+            pipeline: self.spec.name.clone(),
+            run_id: run_id.to_owned(),
+            window_start: stamp.clone(),
+            window_end: stamp.clone(),
+            scheduled: stamp,
+            target: self.target(),
+        }
+    }
+
+    /// The pipeline's time zone.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+}
+
+/// Breaks an instant down in a zone.
+pub fn stamp(at: Timestamp, zone: &TimeZone) -> Stamp {
+    let civil = at.to_zoned(zone.clone());
+    Stamp {
+        epoch_ms: at.as_millisecond(),
+        year: civil.year().into(),
+        month: civil.month().unsigned_abs(),
+        day: civil.day().unsigned_abs(),
+        hour: civil.hour().unsigned_abs(),
+        minute: civil.minute().unsigned_abs(),
+        second: civil.second().unsigned_abs(),
+        offset_minutes: (civil.offset().seconds() / 60) as i16,
+        zone: zone.iana_name().unwrap_or("UTC").to_owned(),
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

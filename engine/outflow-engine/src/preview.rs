@@ -1,0 +1,132 @@
+//! The files that a run would deliver, from the first rows of the input: made as a run makes them, in a folder
+//! that goes away. No ledger, no target.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::dead_letter::{DeadLetter, Reject};
+use crate::error::{Error, Result};
+use crate::extract::{self, Extraction, View};
+use crate::pipeline::Pipeline;
+use crate::progress::{Progress, Quiet};
+use crate::source::listing;
+use crate::spool::{self, Spool};
+
+/// What the caller decides of a preview.
+#[derive(Clone, Debug)]
+pub struct PreviewOptions {
+    /// The logical instant.
+    pub at: Timestamp,
+    /// Rows of the source.
+    pub rows: usize,
+    /// Shows personal values as they are.
+    pub reveal: bool,
+    /// Bytes of each file that are shown.
+    pub bytes: u64,
+    /// Bytes that operators which hold rows may use.
+    pub memory: usize,
+}
+
+/// What would be delivered.
+#[derive(Clone, Debug, Serialize)]
+pub struct Preview {
+    /// `outflow/preview/v1`.
+    pub schema: String,
+    /// Name of the pipeline.
+    pub pipeline: String,
+    /// Rows of the source that were looked at.
+    pub rows_read: u64,
+    /// The files, in order of publication.
+    pub files: Vec<PreviewFile>,
+    /// Rows that would go to the dead letter.
+    pub rejects: Vec<Reject>,
+}
+
+/// A file that would be delivered.
+#[derive(Clone, Debug, Serialize)]
+pub struct PreviewFile {
+    /// Its path below the target.
+    pub path: String,
+    /// Its URL.
+    pub url: String,
+    /// `data` or `companion`.
+    pub role: String,
+    /// Name of the entry, when the file is an archive.
+    pub entry: Option<String>,
+    /// Records, for data files.
+    pub rows: Option<u64>,
+    /// The first bytes, before any container; Parquet is told by its columns.
+    pub content: String,
+    /// Whether there is more.
+    pub truncated: bool,
+}
+
+/// Makes the preview.
+pub async fn preview(pipeline: &Pipeline, options: &PreviewOptions) -> Result<Preview> {
+    let scratch =
+        tempfile::tempdir().map_err(|cause| Error::external(format!("cannot make a temporary folder: {cause}")))?;
+    let outflow_spec::source::SourceSpec::Files(source) = &pipeline.spec.source;
+    let inputs = listing::list(source, &pipeline.base).await?;
+    let info = pipeline.run_info("preview", options.at);
+    let mut layout = pipeline.open_layout(&info).await?;
+    let progress: Arc<dyn Progress> = Arc::new(Quiet);
+    let extraction = Extraction {
+        pipeline,
+        inputs: &inputs,
+        scheduled: options.at,
+        memory: options.memory,
+        limit: Some(options.rows),
+        view: if options.reveal { View::Bare } else { View::Masked },
+        progress: &progress,
+    };
+    let dead = Arc::new(DeadLetter::create(scratch.path().join("rejects"), None));
+    let folder = scratch.path().join("spool");
+    std::fs::create_dir(&folder)
+        .map_err(|cause| Error::external(format!("cannot make a temporary folder: {cause}")))?;
+    let spool = Spool { folder: &folder, seed: "preview", progress: progress.as_ref() };
+    let (spooled, rows_read) = extract::extract(&extraction, &spool, layout.as_mut(), &dead).await?;
+    let artifacts = spool::companions(layout.as_mut(), &spooled, &info.target).await?;
+    let mut files = Vec::new();
+    for file in spooled {
+        let (content, truncated) = head(&file, options.bytes)?;
+        files.push(PreviewFile {
+            url: info.target.url(&file.name.path),
+            path: file.name.path,
+            role: "data".to_owned(),
+            entry: file.name.archive_entry,
+            rows: Some(file.facts.rows),
+            content,
+            truncated,
+        });
+    }
+    files.extend(artifacts.into_iter().map(|artifact| PreviewFile {
+        url: info.target.url(&artifact.path),
+        path: artifact.path,
+        role: "companion".to_owned(),
+        entry: None,
+        rows: None,
+        content: String::from_utf8_lossy(&artifact.body).into_owned(),
+        truncated: false,
+    }));
+    Ok(Preview {
+        schema: "outflow/preview/v1".to_owned(),
+        pipeline: pipeline.spec.name.clone(),
+        rows_read,
+        files,
+        rejects: dead.first(),
+    })
+}
+
+fn head(file: &spool::SpooledFile, bytes: u64) -> Result<(String, bool)> {
+    let mut content = Vec::new();
+    let read = std::fs::File::open(&file.path).and_then(|file| file.take(bytes).read_to_end(&mut content));
+    read.map_err(|cause| Error::external(format!("cannot read a temporary file: {cause}")))?;
+    if content.starts_with(b"PAR1") {
+        return Ok((format!("Parquet with the columns {}\n", file.facts.header.join(", ")), false));
+    }
+    let truncated = content.len() as u64 == bytes && file.facts.bytes > bytes;
+    Ok((String::from_utf8_lossy(&content).into_owned(), truncated))
+}

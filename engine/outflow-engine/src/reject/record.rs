@@ -1,0 +1,68 @@
+//! A row of a batch as it is shown in the dead letter: its origin, and its visible columns as JSON.
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, UInt64Type};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::common::Result;
+use serde_json::{Map, Value};
+
+use crate::source::HIDDEN;
+
+/// The rows of one batch.
+pub(super) struct Records<'a> {
+    file: Option<ArrayRef>,
+    row: Option<ArrayRef>,
+    visible: Vec<(&'a str, &'a ArrayRef, ArrayFormatter<'a>)>,
+}
+
+impl<'a> Records<'a> {
+    pub(super) fn of(batch: &'a RecordBatch) -> Result<Self> {
+        let hidden = |name: &str, data_type: &DataType| {
+            batch.column_by_name(name).map(|column| cast(column, data_type)).transpose()
+        };
+        let schema = batch.schema_ref();
+        let visible =
+            schema.fields().iter().zip(batch.columns()).filter(|(field, _)| !field.name().starts_with(HIDDEN));
+        let visible = visible.map(|(field, column)| {
+            let formatter = ArrayFormatter::try_new(column, &OPTIONS)?;
+            Ok((field.name().as_str(), column, formatter))
+        });
+        Ok(Self {
+            file: hidden("_outflow_file", &DataType::Utf8)?,
+            row: hidden("_outflow_row", &DataType::UInt64)?,
+            visible: visible.collect::<Result<_>>()?,
+        })
+    }
+
+    pub(super) fn file(&self, row: usize) -> Option<String> {
+        let file = self.file.as_ref().filter(|file| file.is_valid(row))?;
+        Some(file.as_string::<i32>().value(row).to_owned())
+    }
+
+    pub(super) fn row(&self, row: usize) -> Option<u64> {
+        let number = self.row.as_ref().filter(|number| number.is_valid(row))?;
+        Some(number.as_primitive::<UInt64Type>().value(row))
+    }
+
+    pub(super) fn record(&self, row: usize) -> Value {
+        let cells =
+            self.visible.iter().map(|(name, column, formatter)| (String::from(*name), cell(column, formatter, row)));
+        Value::Object(cells.collect::<Map<_, _>>())
+    }
+}
+
+const OPTIONS: FormatOptions<'static> = FormatOptions::new();
+
+/// Numbers and booleans as such, everything else as text.
+fn cell(column: &ArrayRef, formatter: &ArrayFormatter<'_>, row: usize) -> Value {
+    if column.is_null(row) {
+        return Value::Null;
+    }
+    let text = formatter.value(row).to_string();
+    let data_type = column.data_type();
+    if data_type.is_integer() || data_type.is_floating() || *data_type == DataType::Boolean {
+        return serde_json::from_str(&text).unwrap_or(Value::String(text));
+    }
+    Value::String(text)
+}

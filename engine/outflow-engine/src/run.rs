@@ -1,0 +1,362 @@
+//! The order of side effects of a run, and nowhere else: lock, recover, plan, spool, seal, publish, commit.
+//! What each step does is in the module it belongs to.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use outflow_layout::layout::Layout;
+
+use crate::dead_letter::DeadLetter;
+use crate::delivery;
+use crate::error::{Error, Result};
+use crate::extract::{self, Extraction, View};
+use crate::ledger::{
+    Ledger, Manifest, PlanRecord, Role, SealedFile, Slot, SlotKey, SlotState, StateLock, spool_folder,
+};
+use crate::pipeline::{Pipeline, hex};
+use crate::progress::{Event, Progress};
+use crate::report::{FileReport, LayoutReport, PhaseReport, RejectsReport, RowsReport, RunReport, SCHEMA, Status};
+use crate::source::listing;
+use crate::spool::{self, Spool, SpooledFile};
+use crate::store::{self, Sink};
+
+/// What the caller decides of a run.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The instant of the call; the engine reads no clock for what it writes.
+    pub now: Timestamp,
+    /// The logical instant, when the caller fixes it; it then is part of the window.
+    pub at: Option<Timestamp>,
+    /// Folder of the ledger, the spool and the dead letters.
+    pub state: PathBuf,
+    /// A local folder to deliver to in place of the pipeline's sink.
+    pub local_sink: Option<PathBuf>,
+    /// Overrides `delivery.max_rejects`.
+    pub max_rejects: Option<u64>,
+    /// Bytes that operators which hold rows may use.
+    pub memory: usize,
+}
+
+/// Runs a pipeline once: delivers its window, or finds it delivered.
+pub async fn run(pipeline: &Pipeline, options: &RunOptions, progress: &Arc<dyn Progress>) -> Result<RunReport> {
+    let _lock = StateLock::acquire(&options.state)?;
+    let ledger = Ledger::open(&options.state).await?;
+    let run_id = run_id(options.now);
+    ledger.begin_run(&run_id, &pipeline.spec.name).await?;
+    let result = deliver(pipeline, options, &ledger, &run_id, progress).await;
+    let outcome = match &result {
+        Ok(report) => ledger.finish_run(&run_id, "ok", &serde_json::json!(report)).await,
+        Err(error) => {
+            let told = serde_json::json!({
+                "schema": SCHEMA, "run_id": run_id, "pipeline": pipeline.spec.name, "status": "failed",
+                "error": error.to_string(), "domain": error.domain(), "retry": error.retry(),
+            });
+            ledger.finish_run(&run_id, "failed", &told).await
+        }
+    };
+    ledger.close().await;
+    let report = result?;
+    outcome?;
+    Ok(report)
+}
+
+async fn deliver(
+    pipeline: &Pipeline,
+    options: &RunOptions,
+    ledger: &Ledger,
+    run_id: &str,
+    progress: &Arc<dyn Progress>,
+) -> Result<RunReport> {
+    let mut clock = Phases::new(progress.as_ref());
+    let sink = open_sink(pipeline, options)?;
+    clock.begin("recover", None);
+    let sinks = std::slice::from_ref(&sink);
+    let recovery = delivery::recover(ledger, sinks, &options.state, &pipeline.spec.name, progress.as_ref()).await?;
+    clock.begin("list", None);
+    let inputs = listing::list(files_source(pipeline), &pipeline.base).await?;
+    let key = SlotKey {
+        pipeline: pipeline.spec.name.clone(),
+        target: sink.identity().to_owned(),
+        window: window(&inputs, options.at),
+    };
+    let slot = ledger.plan(&key, &plan_record(pipeline, options, &key, run_id), run_id).await?;
+    let mut report = report(pipeline, &slot, run_id, sink.as_ref())?;
+    tell_recovery(&recovery, &mut report);
+    report.inputs = inputs.iter().map(|file| file.name.clone()).collect();
+    match slot.state {
+        SlotState::Published => {
+            report.files = file_reports(&ledger.manifest(&slot).await?, sink.as_ref());
+            report.status = if report.recovered.is_empty() { Status::AlreadyDelivered } else { Status::Delivered };
+            if slot.plan.config_hash != pipeline.digest {
+                report.warnings.push("the pipeline file has changed since this window was delivered".to_owned());
+            }
+        }
+        SlotState::Quarantined => return Err(quarantined(&slot)),
+        _ => {
+            sink.check().await?;
+            let work = Work { pipeline, options, ledger, sink: sink.as_ref(), progress };
+            work.attempt(slot, inputs, &mut clock, &mut report).await?;
+        }
+    }
+    report.phases = clock.end();
+    Ok(report)
+}
+
+/// What one attempt works with.
+struct Work<'a> {
+    pipeline: &'a Pipeline,
+    options: &'a RunOptions,
+    ledger: &'a Ledger,
+    sink: &'a dyn Sink,
+    progress: &'a Arc<dyn Progress>,
+}
+
+impl Work<'_> {
+    async fn attempt(
+        &self,
+        mut slot: Slot,
+        inputs: Vec<listing::InputFile>,
+        clock: &mut Phases<'_>,
+        report: &mut RunReport,
+    ) -> Result<()> {
+        let scheduled = timestamp(slot.plan.scheduled_ms)?;
+        let info = self.pipeline.run_info(&slot.plan.run_id, scheduled);
+        let mut layout = self.pipeline.open_layout(&info).await?;
+        let folder = spool_folder(&self.options.state, &slot);
+        empty_folder(&folder)?;
+        let letters = self.options.state.join("rejects").join(format!("{}.jsonl", report.run_id));
+        let limit = self.options.max_rejects.or(self.pipeline.spec.delivery.max_rejects);
+
+        clock.begin("extract", Some(inputs.iter().map(|file| file.size).sum()));
+        let extraction = Extraction {
+            pipeline: self.pipeline,
+            inputs: &inputs,
+            scheduled,
+            memory: self.options.memory,
+            limit: None,
+            view: View::Delivered,
+            progress: self.progress,
+        };
+        let dead = Arc::new(DeadLetter::create(&letters, limit));
+        let spool = Spool { folder: &folder, seed: &slot.plan.nonce_seed, progress: self.progress.as_ref() };
+        let (files, read) = extract::extract(&extraction, &spool, layout.as_mut(), &dead).await?;
+
+        clock.begin("seal", None);
+        report.rows =
+            RowsReport { read, rejected: dead.count(), written: files.iter().map(|file| file.facts.rows).sum() };
+        report.rejects = rejects_report(&dead, &letters);
+        let manifest = self.manifest(&folder, files, layout.as_mut()).await?;
+        self.ledger.spooled(&mut slot).await?;
+        delivery::seal(self.ledger, &self.options.state, &mut slot, &manifest).await?;
+
+        let total = manifest.files.iter().map(|file| file.bytes).sum();
+        clock.begin("deliver", Some(total));
+        delivery::publish(self.ledger, self.sink, &self.options.state, &mut slot, self.progress.as_ref()).await?;
+        report.files = file_reports(&manifest, self.sink);
+        report.status = if manifest.files.is_empty() { Status::Empty } else { Status::Delivered };
+        Ok(())
+    }
+
+    /// Everything the slot will publish: data files, then the layout's companions, written beside them.
+    async fn manifest(&self, folder: &Path, files: Vec<SpooledFile>, layout: &mut dyn Layout) -> Result<Manifest> {
+        let artifacts = spool::companions(layout, &files, self.sink.target()).await?;
+        let mut sealed = files.into_iter().map(sealed_data).collect::<Vec<_>>();
+        for artifact in artifacts {
+            let ordinal = sealed.len() as u32;
+            let path = folder.join(format!("{ordinal:06}"));
+            write_synced(&path, &artifact.body)?;
+            sealed.push(SealedFile {
+                ordinal,
+                role: Role::Companion,
+                path: artifact.path,
+                spool_path: path,
+                rows: 0,
+                bytes: artifact.body.len() as u64,
+                sha256: sha256(&artifact.body),
+                content_type: Some(artifact.content_type),
+                metadata: Vec::new(),
+                details: serde_json::Value::Null,
+            });
+        }
+        sealed.iter_mut().zip(0..).for_each(|(file, ordinal)| file.ordinal = ordinal);
+        Ok(Manifest { files: sealed, counters: Vec::new() })
+    }
+}
+
+fn sealed_data(file: SpooledFile) -> SealedFile {
+    SealedFile {
+        ordinal: 0,
+        role: Role::Data,
+        path: file.name.path,
+        spool_path: file.path,
+        rows: file.facts.rows,
+        bytes: file.facts.bytes,
+        sha256: file.facts.sha256,
+        content_type: file.name.content_type,
+        metadata: file.name.metadata,
+        details: serde_json::json!(file.intent),
+    }
+}
+
+fn open_sink(pipeline: &Pipeline, options: &RunOptions) -> Result<Arc<dyn Sink>> {
+    match &options.local_sink {
+        None => store::open_sink(&pipeline.spec.sink, &pipeline.base),
+        Some(folder) => Ok(Arc::new(store::Folder::standing_in(folder, pipeline.target())?)),
+    }
+}
+
+fn tell_recovery(recovery: &delivery::Recovery, report: &mut RunReport) {
+    report.recovered = recovery.published.iter().map(|(slot, _)| slot.key.window.clone()).collect();
+    for slot in &recovery.quarantined {
+        let reason = slot.reason.as_deref().unwrap_or("no reason is recorded");
+        report.warnings.push(format!("an unfinished delivery was set aside: {reason}"));
+    }
+    for slot in &recovery.stranded {
+        report.warnings.push(format!(
+            "an unfinished delivery waits for its target {}, which the pipeline no longer has",
+            slot.key.target
+        ));
+    }
+}
+
+fn files_source(pipeline: &Pipeline) -> &outflow_spec::source::FilesSource {
+    let outflow_spec::source::SourceSpec::Files(source) = &pipeline.spec.source;
+    source
+}
+
+/// What is delivered: the snapshot of the input, and the logical instant where the caller fixed one.
+fn window(inputs: &[listing::InputFile], at: Option<Timestamp>) -> String {
+    let snapshot = listing::snapshot(inputs);
+    match at {
+        Some(at) => format!("at {at} input {snapshot}"),
+        None => format!("input {snapshot}"),
+    }
+}
+
+fn plan_record(pipeline: &Pipeline, options: &RunOptions, key: &SlotKey, run_id: &str) -> PlanRecord {
+    PlanRecord {
+        run_id: run_id.to_owned(),
+        scheduled_ms: options.at.unwrap_or(options.now).as_millisecond(),
+        config_hash: pipeline.digest.clone(),
+        layout_digest: pipeline.layout.digest.clone(),
+        nonce_seed: sha256(format!("{}\0{}\0{}", key.pipeline, key.target, key.window).as_bytes()),
+        details: serde_json::Value::Null,
+    }
+}
+
+fn report(pipeline: &Pipeline, slot: &Slot, run_id: &str, sink: &dyn Sink) -> Result<RunReport> {
+    Ok(RunReport {
+        schema: SCHEMA.to_owned(),
+        run_id: run_id.to_owned(),
+        pipeline: pipeline.spec.name.clone(),
+        status: Status::Empty,
+        scheduled: timestamp(slot.plan.scheduled_ms)?,
+        window: slot.key.window.clone(),
+        target: sink.identity().to_owned(),
+        layout: LayoutReport {
+            name: pipeline.layout.name.clone(),
+            version: pipeline.layout.version.clone(),
+            digest: pipeline.layout.digest.clone(),
+        },
+        rows: RowsReport::default(),
+        rejects: RejectsReport::default(),
+        files: Vec::new(),
+        recovered: Vec::new(),
+        inputs: Vec::new(),
+        phases: Vec::new(),
+        warnings: Vec::new(),
+    })
+}
+
+fn file_reports(manifest: &Manifest, sink: &dyn Sink) -> Vec<FileReport> {
+    let ordered = manifest.of(Role::Data).into_iter().chain(manifest.of(Role::Companion));
+    let report = |file: &SealedFile| FileReport {
+        path: file.path.clone(),
+        url: sink.target().url(&file.path),
+        role: file.role.name().to_owned(),
+        rows: (file.role == Role::Data).then_some(file.rows),
+        bytes: file.bytes,
+        sha256: file.sha256.clone(),
+    };
+    ordered.map(report).collect()
+}
+
+fn rejects_report(dead: &DeadLetter, path: &Path) -> RejectsReport {
+    let codes = dead.codes();
+    RejectsReport { path: (!codes.is_empty()).then(|| path.display().to_string()), codes }
+}
+
+fn quarantined(slot: &Slot) -> Error {
+    Error::external(format!(
+        "this window is quarantined: {}",
+        slot.reason.as_deref().unwrap_or("no reason is recorded")
+    ))
+    .hint("look at the target; outflow never overwrites what it did not write")
+}
+
+fn timestamp(ms: i64) -> Result<Timestamp> {
+    Timestamp::from_millisecond(ms)
+        .map_err(|cause| Error::internal("the ledger holds an impossible time").caused_by(cause))
+}
+
+fn run_id(now: Timestamp) -> String {
+    let seconds = u64::try_from(now.as_second()).unwrap_or_default();
+    let stamp = uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.subsec_nanosecond().unsigned_abs());
+    uuid::Uuid::new_v7(stamp).to_string()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    hex(&sha2::Sha256::digest(bytes))
+}
+
+fn empty_folder(folder: &Path) -> Result<()> {
+    let failed =
+        |cause: std::io::Error| Error::external(format!("cannot prepare the spool `{}`: {cause}", folder.display()));
+    match std::fs::remove_dir_all(folder) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => return Err(failed(cause)),
+        _ => {}
+    }
+    std::fs::create_dir_all(folder).map_err(failed)
+}
+
+fn write_synced(path: &Path, body: &[u8]) -> Result<()> {
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::File::create_new(path)?;
+        std::io::Write::write_all(&mut file, body)?;
+        file.sync_all()
+    };
+    write().map_err(|cause| Error::external(format!("cannot write `{}`: {cause}", path.display())))
+}
+
+/// Names phases for the watcher and times them for the report.
+struct Phases<'a> {
+    progress: &'a dyn Progress,
+    done: Vec<PhaseReport>,
+    current: Option<(String, Instant)>,
+}
+
+impl<'a> Phases<'a> {
+    fn new(progress: &'a dyn Progress) -> Self {
+        Self { progress, done: Vec::new(), current: None }
+    }
+
+    fn begin(&mut self, name: &str, total: Option<u64>) {
+        self.stop();
+        self.progress.event(Event::Phase { name, total });
+        self.current = Some((name.to_owned(), Instant::now()));
+    }
+
+    fn stop(&mut self) {
+        if let Some((name, since)) = self.current.take() {
+            self.done.push(PhaseReport { name, millis: since.elapsed().as_millis() as u64 });
+        }
+    }
+
+    fn end(mut self) -> Vec<PhaseReport> {
+        self.stop();
+        self.done
+    }
+}

@@ -1,0 +1,358 @@
+//! The `files` source as a table: one thread reads, several decode, batches come out in input order.
+//! Columns are matched by name; a column that a file lacks is null there.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use datafusion::catalog::Session;
+use datafusion::datasource::{TableProvider, TableType};
+use datafusion::error::{DataFusionError, Result as QueryResult};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use futures::StreamExt;
+use outflow_formats::reject::Decoded;
+use outflow_formats::{csv, jsonl, parquet};
+use outflow_spec::source::{FilesSource, SourceFormat};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::heads::{self, KnownFile, reading};
+use super::listing::InputFile;
+use super::{FILE, HIDDEN, ROW};
+use crate::dead_letter::{DeadLetter, Reject};
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+
+/// The input of a pipeline: its files and the columns known of them.
+#[derive(Clone, Debug)]
+pub struct FilesInput {
+    files: Arc<Vec<KnownFile>>,
+    columns: Vec<FieldRef>,
+}
+
+impl FilesInput {
+    /// Reads the heads of the files.
+    pub async fn open(spec: &FilesSource, files: &[InputFile]) -> Result<Self> {
+        let (spec, files) = (spec.clone(), files.to_vec());
+        let heads = tokio::task::spawn_blocking(move || {
+            files.iter().map(|file| KnownFile::open(&spec, file)).collect::<Result<Vec<_>>>()
+        });
+        let files = heads
+            .await
+            .map_err(|cause| Error::internal("reading the heads of the files stopped").caused_by(cause))??;
+        let columns = heads::union(&files)?;
+        if columns.is_empty() {
+            return Err(Error::user("the source files hold no column").hint("a CSV file needs a header, or `columns`"));
+        }
+        if let Some(field) = columns.iter().find(|field| field.name().starts_with(HIDDEN)) {
+            return Err(Error::user(format!(
+                "the source has a column `{}`; names that start with `{HIDDEN}` are reserved",
+                field.name()
+            )));
+        }
+        Ok(Self { files: Arc::new(files), columns })
+    }
+
+    /// Names of the columns, in order of first appearance.
+    pub fn column_names(&self) -> Vec<String> {
+        self.columns.iter().map(|field| field.name().clone()).collect()
+    }
+
+    /// Takes in what the rows held beyond the heads; says whether that changes the columns.
+    pub fn widen(&mut self, found: &[jsonl::Column]) -> bool {
+        let mut columns = self.columns.iter().map(heads::json_column).collect();
+        let wider = jsonl::widen(&mut columns, found);
+        for (number, column) in columns.iter().enumerate() {
+            match self.columns.get_mut(number) {
+                Some(known) if heads::json_column(known) != *column => *known = heads::json_field(column),
+                Some(_) => {}
+                None => self.columns.push(heads::json_field(column)),
+            }
+        }
+        wider
+    }
+
+    /// The rows as a table, for one run of a plan.
+    pub fn table(
+        &self,
+        dead_letter: Arc<DeadLetter>,
+        limit: Option<usize>,
+        progress: Arc<dyn Progress>,
+    ) -> Arc<FilesTable> {
+        let hidden =
+            [Field::new(FILE, DataType::Utf8View, true), Field::new(ROW, DataType::UInt64, true)].map(Arc::new);
+        let fields = self.columns.iter().cloned().chain(hidden).collect::<Vec<_>>();
+        Arc::new(FilesTable {
+            schema: Arc::new(Schema::new(fields)),
+            scan: Arc::new(Scan {
+                files: self.files.clone(),
+                columns: self.columns.clone(),
+                dead_letter,
+                limit,
+                progress,
+                rows: AtomicU64::new(0),
+                surprises: Mutex::default(),
+            }),
+        })
+    }
+}
+
+/// The rows of the input as DataFusion sees them.
+pub struct FilesTable {
+    schema: SchemaRef,
+    scan: Arc<Scan>,
+}
+
+impl FilesTable {
+    /// Rows read, rejected ones included.
+    pub fn rows_read(&self) -> u64 {
+        self.scan.rows.load(Ordering::Relaxed)
+    }
+
+    /// What the heads of the files did not tell.
+    pub fn surprises(&self) -> Vec<jsonl::Column> {
+        self.scan.surprises.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl fmt::Debug for FilesTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FilesTable").field("files", &self.scan.files.len()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait::async_trait]
+impl TableProvider for FilesTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> QueryResult<Arc<dyn ExecutionPlan>> {
+        let schema = match projection {
+            Some(projection) => Arc::new(self.schema.project(projection)?),
+            None => self.schema.clone(),
+        };
+        let stream = Arc::new(ScanStream { schema: schema.clone(), scan: self.scan.clone() });
+        Ok(Arc::new(StreamingTableExec::try_new(schema, vec![stream], None, None, false, limit)?))
+    }
+}
+
+struct Scan {
+    files: Arc<Vec<KnownFile>>,
+    columns: Vec<FieldRef>,
+    dead_letter: Arc<DeadLetter>,
+    limit: Option<usize>,
+    progress: Arc<dyn Progress>,
+    rows: AtomicU64,
+    surprises: Mutex<Vec<jsonl::Column>>,
+}
+
+struct ScanStream {
+    schema: SchemaRef,
+    scan: Arc<Scan>,
+}
+
+impl fmt::Debug for ScanStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScanStream").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+/// A batch on its way, in input order.
+type Pending = JoinHandle<Result<(usize, Decoded)>>;
+
+impl PartitionStream for ScanStream {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let (sender, receiver) = mpsc::channel(2 * cores);
+        let (scan, schema) = (self.scan.clone(), self.schema.clone());
+        let reader = tokio::task::spawn_blocking({
+            let (scan, schema) = (scan.clone(), schema.clone());
+            move || read(&scan, &schema, &sender)
+        });
+        let state = Batches {
+            scan,
+            schema: schema.clone(),
+            receiver,
+            reader: Some(reader),
+            left: self.scan.limit.unwrap_or(usize::MAX),
+        };
+        let batches = futures::stream::try_unfold(state, |mut state| async move {
+            let batch = state.next().await.map_err(|error| DataFusionError::External(Box::new(error)))?;
+            Ok(batch.map(|batch| (batch, state)))
+        });
+        Box::pin(RecordBatchStreamAdapter::new(schema, batches.boxed()))
+    }
+}
+
+struct Batches {
+    scan: Arc<Scan>,
+    schema: SchemaRef,
+    receiver: mpsc::Receiver<Pending>,
+    reader: Option<JoinHandle<Result<()>>>,
+    left: usize,
+}
+
+impl Batches {
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let Some(pending) = self.receiver.recv().await else {
+            return match self.reader.take() {
+                Some(reader) => reader.await.map_err(stopped)?.map(|()| None),
+                None => Ok(None),
+            };
+        };
+        let (file, decoded) = pending.await.map_err(stopped)??;
+        let name = &self.scan.files[file].file.name;
+        self.scan.rows.fetch_add(decoded.rows(), Ordering::Relaxed);
+        for reject in &decoded.rejects {
+            self.scan.dead_letter.push(Reject {
+                file: Some(name.clone()),
+                row: Some(reject.line),
+                code: reject.code.to_owned(),
+                message: reject.message.clone(),
+                record: String::from_utf8_lossy(&reject.record).into_owned().into(),
+            })?;
+        }
+        self.note_surprises(&decoded.surprises);
+        let batch = self.complete(decoded.batch, name)?;
+        let batch = batch.slice(0, batch.num_rows().min(self.left));
+        self.left -= batch.num_rows();
+        Ok(Some(batch))
+    }
+
+    fn note_surprises(&self, found: &[jsonl::Column]) {
+        if !found.is_empty() {
+            jsonl::widen(&mut self.scan.surprises.lock().unwrap_or_else(PoisonError::into_inner), found);
+        }
+    }
+
+    /// Puts the columns in the order of the plan and adds the file's name where it is asked for.
+    fn complete(&self, batch: RecordBatch, name: &str) -> Result<RecordBatch> {
+        let rows = batch.num_rows();
+        let columns = self.schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
+            Some(column) => Ok(column.clone()),
+            None if field.name() == FILE => {
+                Ok(Arc::new(std::iter::repeat_n(Some(name), rows).collect::<StringViewArray>()) as ArrayRef)
+            }
+            None => Err(Error::internal(format!("column `{}` was not read", field.name()))),
+        });
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(self.schema.clone(), columns.collect::<Result<_>>()?, &options)
+            .map_err(|cause| Error::internal("a batch does not fit the schema of its source").caused_by(cause))
+    }
+}
+
+fn stopped(cause: tokio::task::JoinError) -> Error {
+    Error::internal("a reader stopped").caused_by(cause)
+}
+
+/// Reads every file and posts its decoding. Ends early, quietly, when nobody listens any more.
+fn read(scan: &Scan, schema: &SchemaRef, sender: &mpsc::Sender<Pending>) -> Result<()> {
+    let wanted = |field: &&FieldRef| schema.column_with_name(field.name()).is_some();
+    let wanted = scan.columns.iter().filter(wanted).cloned().collect::<Vec<_>>();
+    let lines = schema.column_with_name(ROW).is_some();
+    for (index, file) in scan.files.iter().enumerate() {
+        let open = match file.format {
+            SourceFormat::Parquet => read_parquet(scan, file, index, &wanted, lines, sender)?,
+            SourceFormat::Csv | SourceFormat::Tsv | SourceFormat::Jsonl => {
+                read_text(scan, file, index, &wanted, lines, sender)?
+            }
+        };
+        if !open {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn read_text(
+    scan: &Scan,
+    file: &KnownFile,
+    index: usize,
+    wanted: &[FieldRef],
+    lines: bool,
+    sender: &mpsc::Sender<Pending>,
+) -> Result<bool> {
+    let name = file.file.name.clone();
+    let decoder = Arc::new(Decoder::new(scan, file, wanted, lines)?);
+    let mut chunker = file.chunker(&scan.progress)?;
+    while let Some(chunk) = chunker.next_chunk().map_err(|cause| reading(&name, &cause))? {
+        let (decoder, name) = (decoder.clone(), name.clone());
+        let pending = tokio::task::spawn_blocking(move || {
+            Ok((index, decoder.decode(chunk).map_err(|cause| reading(&name, &cause))?))
+        });
+        if sender.blocking_send(pending).is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn read_parquet(
+    scan: &Scan,
+    file: &KnownFile,
+    index: usize,
+    wanted: &[FieldRef],
+    lines: bool,
+    sender: &mpsc::Sender<Pending>,
+) -> Result<bool> {
+    let failed = |cause| reading(&file.file.name, &cause);
+    let opened = parquet::open(file.seekable()?).map_err(failed)?;
+    for batch in opened.batches(wanted, lines).map_err(failed)? {
+        let batch = batch.map_err(failed)?;
+        let decoded = Decoded { batch, rejects: Vec::new(), surprises: Vec::new() };
+        let pending = tokio::spawn(std::future::ready(Ok((index, decoded))));
+        if sender.blocking_send(pending).is_err() {
+            return Ok(false);
+        }
+    }
+    scan.progress.event(crate::progress::Event::Read(file.file.size));
+    Ok(true)
+}
+
+enum Decoder {
+    Csv(csv::Decoder),
+    Json(jsonl::Decoder),
+}
+
+impl Decoder {
+    fn new(scan: &Scan, file: &KnownFile, wanted: &[FieldRef], lines: bool) -> Result<Self> {
+        let names = |fields: &[FieldRef]| fields.iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+        if file.format == SourceFormat::Jsonl {
+            let known = scan.columns.iter().map(heads::json_column).collect::<Vec<_>>();
+            return Ok(Self::Json(jsonl::Decoder::new(&known, &names(wanted), lines)));
+        }
+        let decoder = csv::Decoder::new(file.dialect(), &names(&file.columns), &names(wanted), lines);
+        decoder.map(Self::Csv).map_err(|cause| reading(&file.file.name, &cause))
+    }
+
+    fn decode(&self, chunk: outflow_formats::chunk::Chunk) -> outflow_formats::Result<Decoded> {
+        match self {
+            Self::Csv(decoder) => decoder.decode(chunk),
+            Self::Json(decoder) => decoder.decode(chunk),
+        }
+    }
+}

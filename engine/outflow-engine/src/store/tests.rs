@@ -1,0 +1,233 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use object_store::memory::InMemory;
+use object_store::{Attribute, GetOptions, ObjectStore, ObjectStoreExt};
+use outflow_spec::secret::Secret;
+use outflow_spec::store::S3Access;
+use sha2::{Digest, Sha256};
+
+use super::*;
+use crate::error::{Domain, Retry};
+use crate::ledger::Role;
+use crate::progress::Quiet;
+
+fn file(folder: &Path, path: &str, body: &[u8]) -> SealedFile {
+    let spool_path = folder.join("spooled");
+    fs::write(&spool_path, body).unwrap();
+    fs::set_permissions(&spool_path, fs::Permissions::from_mode(0o600)).unwrap();
+    SealedFile {
+        ordinal: 0,
+        role: Role::Data,
+        path: path.into(),
+        spool_path,
+        rows: 1,
+        bytes: body.len() as u64,
+        sha256: digest::hex(Sha256::digest(body).as_slice()),
+        content_type: Some("text/csv".into()),
+        metadata: vec![("Flow".into(), "welcome".into())],
+        details: serde_json::Value::Null,
+    }
+}
+
+#[test]
+fn paths_stay_below_the_target() {
+    for good in ["a", "year=2026/day=01/a b.csv", "ünï/ç.csv", ".hidden", "a..b"] {
+        check_path(good).unwrap();
+    }
+    let long = "x".repeat(256);
+    for bad in ["", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a\0b", "a\nb", "a\\b", &long, &"a/".repeat(600)] {
+        assert_eq!(check_path(bad).unwrap_err().domain(), Domain::User, "{bad:?}");
+    }
+}
+
+#[test]
+fn s3_access_is_checked_before_any_request() {
+    let with = |endpoint: &str, key: bool, secret: bool| S3Access {
+        endpoint: (!endpoint.is_empty()).then(|| endpoint.to_owned()),
+        access_key_id: key.then(|| Secret::new("k")),
+        secret_access_key: secret.then(|| Secret::new("s")),
+        ..S3Access::default()
+    };
+    s3("acme-feeds", &with("http://127.0.0.1:9000", true, true)).unwrap();
+    for (bucket, access, wanted) in [
+        ("s3://acme", with("", true, true), "scheme"),
+        ("acme/feeds", with("", true, true), "slash"),
+        ("", with("", true, true), "name"),
+        ("acme", with("", true, false), "go together"),
+        ("acme", with("127.0.0.1:9000", true, true), "URL"),
+        ("acme", with("ftp://host", true, true), "http"),
+        ("acme", with("https://user:hunter2@host", true, true), "credentials"),
+    ] {
+        let error = s3(bucket, &access).unwrap_err();
+        assert_eq!(error.domain(), Domain::User);
+        assert!(error.to_string().contains(wanted) && !error.to_string().contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn failures_say_who_acts() {
+    let failed = |status: &str, code: &str| {
+        let body = format!("<Error><Code>{code}</Code><Message>m</Message><StringToSign>AWS4</StringToSign></Error>");
+        let source = format!("Server returned non-2xx status code: {status}: {body}");
+        match &status[..3] {
+            "403" => object_store::Error::PermissionDenied { path: "k".into(), source: source.into() },
+            "404" => object_store::Error::NotFound { path: "k".into(), source: source.into() },
+            _ => object_store::Error::Generic { store: "S3", source: source.into() },
+        }
+    };
+    for (status, code, retry, wanted) in [
+        ("403 Forbidden", "SignatureDoesNotMatch", Retry::Never, "credentials were refused"),
+        ("403 Forbidden", "InvalidAccessKeyId", Retry::Never, "credentials were refused"),
+        ("403 Forbidden", "AccessDenied", Retry::Never, "access denied"),
+        ("404 Not Found", "NoSuchBucket", Retry::Never, "bucket does not exist"),
+        ("400 Bad Request", "AuthorizationHeaderMalformed", Retry::Never, "wrong region"),
+        ("400 Bad Request", "InvalidRequest", Retry::Never, "refused"),
+        ("503 Service Unavailable", "SlowDown", Retry::Later, "SlowDown"),
+        ("500 Internal Server Error", "InternalError", Retry::Later, "InternalError"),
+        ("429 Too Many Requests", "TooManyRequests", Retry::Later, "TooMany"),
+    ] {
+        let error = describe(&failed(status, code), "writing `s3://acme/a.csv`");
+        assert_eq!(error.retry(), retry, "{error}");
+        assert!(error.to_string().contains(wanted) && error.to_string().contains("s3://acme/a.csv"), "{error}");
+        assert!(!error.to_string().contains("AWS4"), "what was signed is not shown");
+    }
+}
+
+/// What every sink must do.
+async fn conforms(sink: &dyn Sink, folder: &Path) {
+    sink.check().await.unwrap();
+    for trust in [Trust::Spool, Trust::Nothing] {
+        let path = format!("a/{trust:?}/data.csv");
+        let sealed = file(folder, &path, b"one\ntwo\nthree\n");
+        assert_eq!(sink.compare(&sealed, trust).await.unwrap(), Proof::Absent);
+
+        fs::write(&sealed.spool_path, b"one\ntwo\n").unwrap();
+        let put = sink.put(&sealed, ".part", &Quiet).await.unwrap();
+        assert!(matches!(put, Put::Damaged(_)), "{put:?}");
+        fs::remove_file(&sealed.spool_path).unwrap();
+        let put = sink.put(&sealed, ".part", &Quiet).await.unwrap();
+        assert!(matches!(put, Put::Damaged(_)), "{put:?}");
+        assert_eq!(sink.compare(&sealed, trust).await.unwrap(), Proof::Absent, "altered bytes are never published");
+
+        let sealed = file(folder, &path, b"one\ntwo\nthree\n");
+        let put = sink.put(&sealed, ".part", &Quiet).await.unwrap();
+        assert!(matches!(put, Put::Stored), "{put:?}");
+        for trust in [Trust::Spool, Trust::Nothing] {
+            assert_eq!(sink.compare(&sealed, trust).await.unwrap(), Proof::Same);
+        }
+        fs::remove_file(&sealed.spool_path).unwrap();
+        let other = file(folder, &path, b"one\ntwo\nother\n");
+        assert!(matches!(sink.compare(&other, Trust::Nothing).await.unwrap(), Proof::Different(_)));
+        let longer = file(folder, &path, b"one\ntwo\nthree\nfour\n");
+        assert!(matches!(sink.compare(&longer, Trust::Spool).await.unwrap(), Proof::Different(_)));
+        sink.sweep(&sealed, ".part").await.unwrap();
+    }
+    for path in ["../out.csv", "/etc/x", "a/../../x"] {
+        let escaping = file(folder, path, b"x");
+        sink.put(&escaping, ".part", &Quiet).await.unwrap_err();
+        sink.compare(&escaping, Trust::Spool).await.unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn sinks_conform() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out/deep");
+    conforms(&Folder::new(&out, "out/deep").unwrap(), folder.path()).await;
+    for part in [1 << 20, 5] {
+        let bucket = Bucket::new(Arc::new(InMemory::new()), "acme", "exports/simon", None).unwrap().with_part(part);
+        conforms(&bucket, folder.path()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_folder_never_overwrites_and_never_leaves_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let sink = Folder::new(&out, "out").unwrap();
+    let sealed = file(folder.path(), "a/data.csv", b"ours");
+    fs::create_dir_all(out.join("a")).unwrap();
+    fs::write(out.join("a/data.csv"), b"theirs").unwrap();
+    let put = sink.put(&sealed, ".part", &Quiet).await.unwrap();
+    assert!(matches!(put, Put::Taken), "{put:?}");
+    assert_eq!(fs::read(out.join("a/data.csv")).unwrap(), b"theirs");
+
+    std::os::unix::fs::symlink(folder.path(), out.join("away")).unwrap();
+    let escaping = SealedFile { path: "away/data.csv".into(), ..sealed.clone() };
+    let error = sink.put(&escaping, ".part", &Quiet).await.unwrap_err();
+    assert!(error.to_string().contains("symbolic link"), "{error}");
+    assert!(!folder.path().join("data.csv").exists());
+    std::os::unix::fs::symlink("/nowhere", out.join("a/link.csv")).unwrap();
+    let linked = SealedFile { path: "a/link.csv".into(), ..sealed };
+    assert!(matches!(sink.compare(&linked, Trust::Nothing).await.unwrap(), Proof::Different(_)));
+}
+
+/// The copy is what other file systems get; a set-group-id folder asks for it too.
+#[tokio::test]
+async fn a_copy_publishes_like_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    fs::create_dir(&out).unwrap();
+    fs::set_permissions(&out, fs::Permissions::from_mode(0o2755)).unwrap();
+    let sink = Folder::new(&out, "out").unwrap();
+    let sealed = file(folder.path(), "data.csv", b"ours");
+    fs::write(out.join(".part"), b"left by a dead process").unwrap();
+    let put = sink.put(&sealed, ".part", &Quiet).await.unwrap();
+    assert!(matches!(put, Put::Stored), "{put:?}");
+    let put = sink.put(&sealed, ".part", &Quiet).await.unwrap();
+    assert!(matches!(put, Put::Taken), "{put:?}");
+    fs::write(&sealed.spool_path, b"OURS").unwrap();
+    let other = SealedFile { path: "other.csv".into(), ..sealed };
+    let put = sink.put(&other, ".part", &Quiet).await.unwrap();
+    assert!(matches!(put, Put::Damaged(_)), "{put:?}");
+    let names: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["data.csv"], "no temporary file stays");
+}
+
+#[tokio::test]
+async fn published_files_are_as_open_as_new_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = Folder::new(&folder.path().join("out"), "out").unwrap();
+    let sealed = file(folder.path(), "data.csv", b"ours");
+    sink.put(&sealed, ".part", &Quiet).await.unwrap();
+    fs::write(folder.path().join("new"), b"").unwrap();
+    let mode = |path: &str| fs::metadata(folder.path().join(path)).unwrap().permissions().mode();
+    assert_eq!(mode("out/data.csv"), mode("new"));
+}
+
+#[tokio::test]
+async fn an_object_carries_its_digest_type_and_metadata() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(InMemory::new());
+    for (part, path) in [(1 << 20, "whole.csv"), (3, "parts.csv")] {
+        let sink = Bucket::new(store.clone(), "acme", "p", None).unwrap().with_part(part);
+        let sealed = file(folder.path(), path, b"0123456789");
+        sink.put(&sealed, "", &Quiet).await.unwrap();
+        let found = store.get_opts(&format!("p/{path}").into(), GetOptions::default()).await.unwrap();
+        let metadata = |name: &'static str| found.attributes.get(&Attribute::Metadata(name.into())).cloned();
+        assert_eq!(metadata("outflow-sha256").as_deref(), Some(sealed.sha256.as_str()));
+        assert_eq!(metadata("flow").as_deref(), Some("welcome"));
+        assert_eq!(found.attributes.get(&Attribute::ContentType).map(|value| value.as_ref()), Some("text/csv"));
+        assert_eq!(found.bytes().await.unwrap().as_ref(), b"0123456789");
+    }
+    // Without our metadata the bytes themselves are compared.
+    let sink = Bucket::new(store.clone(), "acme", "p", None).unwrap();
+    let sealed = file(folder.path(), "bare.csv", b"same");
+    for (body, same) in [(&b"same"[..], true), (&b"diff"[..], false)] {
+        store.put(&"p/bare.csv".into(), body.to_vec().into()).await.unwrap();
+        assert_eq!(sink.compare(&sealed, Trust::Spool).await.unwrap() == Proof::Same, same);
+    }
+    let odd = SealedFile { metadata: vec![("flow".into(), "naïve".into())], ..sealed };
+    sink.put(&odd, "", &Quiet).await.unwrap_err();
+}
+
+#[test]
+fn identities_tell_targets_apart() {
+    let folder = |path: &str| Folder::new(Path::new(path), "out").unwrap().identity().to_owned();
+    assert_eq!(folder("/data/x/../out/"), "file:///data/out");
+    let bucket =
+        |endpoint| Bucket::new(Arc::new(InMemory::new()), "acme", "p", endpoint).unwrap().identity().to_owned();
+    assert_eq!(bucket(None), "s3://acme/p");
+    assert_ne!(bucket(Some("http://a:1")), bucket(Some("http://b:1")));
+}

@@ -1,0 +1,213 @@
+//! Arrow to the bytes of a text format, batch by batch, on any thread. Parquet is not text and has no encoder here.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::buffer::NullBuffer;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Schema};
+use arrow::record_batch::RecordBatch;
+
+use crate::error::{Error, Result};
+use crate::format::Format;
+use crate::value;
+use crate::{csv, jsonl};
+
+/// Turns batches into the bytes of a file, which are the header and then every batch in order.
+pub trait Encoder: Send + Sync {
+    /// What the file starts with: byte order mark and header, or nothing.
+    fn header(&self) -> Result<Vec<u8>>;
+
+    /// Appends the rows of `batch` to `out`. `first_row` is the number of rows before them in the file; messages count
+    /// with it.
+    fn encode(&self, batch: &RecordBatch, first_row: u64, out: &mut Vec<u8>) -> Result<()>;
+}
+
+/// The encoder of a text format for batches of `schema`, or `None` for Parquet, which
+/// [`crate::file::OutputFile::write_batch`] takes as it is.
+///
+/// Errors: a column of a type that has no text form, a dialect that contradicts itself.
+pub fn encoder(format: &Format, schema: &Schema) -> Result<Option<Arc<dyn Encoder>>> {
+    for field in schema.fields() {
+        if !matches!(format, Format::Parquet) && !value::supported(field.data_type()) {
+            let (name, data_type) = (field.name(), field.data_type());
+            return Err(Error::data(format!(
+                "column `{name}` has the type {data_type}, which has no text form: cast it or leave it out"
+            )));
+        }
+    }
+    Ok(match format {
+        Format::Csv(dialect) => Some(Arc::new(csv::write::CsvEncoder::new(dialect, schema)?)),
+        Format::JsonLines(style) => Some(Arc::new(jsonl::write::JsonEncoder::new(*style, schema))),
+        Format::Parquet => None,
+    })
+}
+
+/// The columns of a batch, text of any kind as views.
+pub(crate) struct Columns(Vec<ArrayRef>);
+
+/// A column, ready to be read row by row.
+pub(crate) enum Cells<'a> {
+    /// Text.
+    Text(Text<'a>),
+    /// Anything else that [`value`] writes, and its nulls.
+    Other(&'a ArrayRef, Option<NullBuffer>),
+}
+
+/// A column of text, taken apart once so that its rows are cheap.
+pub(crate) struct Text<'a> {
+    views: &'a [u128],
+    buffers: Vec<&'a [u8]>,
+    nulls: Option<&'a NullBuffer>,
+}
+
+/// A text that is not null.
+#[derive(Clone, Copy)]
+pub(crate) enum Cell<'a> {
+    /// Up to twelve bytes, the rest is zero, and how many count.
+    Short(u128, usize),
+    /// More.
+    Long(&'a [u8]),
+}
+
+impl Columns {
+    /// The columns of `batch`, which should be `expected`.
+    pub(crate) fn of(batch: &RecordBatch, expected: usize) -> Result<Self> {
+        let found = batch.num_columns();
+        if found != expected {
+            return Err(Error::data(format!("a batch has {found} columns where the file has {expected}")));
+        }
+        let columns = batch.columns().iter().map(|array| match array.data_type() {
+            DataType::Utf8View => Ok(array.clone()),
+            other if value::is_text(other) => {
+                cast(array, &DataType::Utf8View).map_err(|source| Error::because("reading text", source))
+            }
+            _ => Ok(array.clone()),
+        });
+        columns.collect::<Result<_>>().map(Self)
+    }
+
+    /// The columns to read from.
+    pub(crate) fn cells(&self) -> Vec<Cells<'_>> {
+        self.0.iter().map(Cells::new).collect()
+    }
+}
+
+impl<'a> Cells<'a> {
+    fn new(array: &'a ArrayRef) -> Self {
+        match array.as_string_view_opt() {
+            Some(text) => Self::Text(Text {
+                views: text.views(),
+                buffers: text.data_buffers().iter().map(|buffer| buffer.as_slice()).collect(),
+                nulls: text.nulls(),
+            }),
+            None => Self::Other(array, array.logical_nulls()),
+        }
+    }
+
+    /// Whether the row is null.
+    #[inline(always)]
+    pub(crate) fn is_null(&self, row: usize) -> bool {
+        match self {
+            Self::Text(text) => text.nulls.is_some_and(|nulls| nulls.is_null(row)),
+            Self::Other(_, nulls) => nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)),
+        }
+    }
+
+    /// The row as text, for messages.
+    pub(crate) fn display(&self, row: usize) -> String {
+        let mut out = Vec::new();
+        match self {
+            _ if self.is_null(row) => {}
+            Self::Text(text) => {
+                if let Some(cell) = text.get(row) {
+                    cell.with(|text| out.extend_from_slice(text));
+                }
+            }
+            // A value without text form has no characters to show.
+            Self::Other(array, _) => drop(value::write(array, row, value::Style::Plain, &mut out)),
+        }
+        String::from_utf8_lossy(&out).into_owned()
+    }
+}
+
+impl<'a> Text<'a> {
+    /// The text of a row, or `None` for null.
+    #[inline(always)]
+    pub(crate) fn get(&self, row: usize) -> Option<Cell<'a>> {
+        if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
+            return None;
+        }
+        let view = self.views[row];
+        let length = view as u32 as usize;
+        if length <= 12 {
+            return Some(Cell::Short(view >> 32, length));
+        }
+        let (buffer, begin) = ((view >> 64) as u32 as usize, (view >> 96) as usize);
+        Some(Cell::Long(&self.buffers[buffer][begin..begin + length]))
+    }
+}
+
+impl Cell<'_> {
+    /// Calls `read` with the text.
+    #[inline(always)]
+    pub(crate) fn with<T>(self, read: impl FnOnce(&[u8]) -> T) -> T {
+        match self {
+            Self::Short(word, length) => read(&word.to_le_bytes()[..length]),
+            Self::Long(text) => read(text),
+        }
+    }
+}
+
+const ONES: u128 = 0x0101_0101_0101_0101_0101_0101_0101_0101;
+const HIGH: u128 = ONES << 7;
+
+/// A high bit for the lowest byte of `word` that is below `limit`, and no bit when none is; bits above the lowest may
+/// be wrong.
+#[inline(always)]
+pub(crate) fn below(word: u128, limit: u8) -> u128 {
+    word.wrapping_sub(ONES * u128::from(limit)) & !word & HIGH
+}
+
+/// As [`below`], for bytes equal to `byte`.
+#[inline(always)]
+pub(crate) fn equal(word: u128, byte: u8) -> u128 {
+    below(word ^ (ONES * u128::from(byte)), 1)
+}
+
+/// Only the bits of the first `length` bytes, at most twelve.
+#[inline(always)]
+pub(crate) fn first(bits: u128, length: usize) -> u128 {
+    bits & ((1 << (8 * length)) - 1)
+}
+
+/// Whether `hit` is true of any byte of `bytes`, 16 at a time. `hit` should be branch-free.
+#[inline(always)]
+pub(crate) fn any(bytes: &[u8], hit: impl Fn(u8) -> bool) -> bool {
+    let Some(last) = bytes.last_chunk::<16>() else {
+        return any_of(bytes, &hit);
+    };
+    for block in bytes.as_chunks::<16>().0 {
+        if any_of(block, &hit) {
+            return true;
+        }
+    }
+    any_of(last, &hit)
+}
+
+#[inline(always)]
+fn any_of(bytes: &[u8], hit: &impl Fn(u8) -> bool) -> bool {
+    let mut found = false;
+    for &byte in bytes {
+        found |= hit(byte);
+    }
+    found
+}
+
+/// Appends the first `length` bytes of `word`.
+#[inline(always)]
+pub(crate) fn push_short(out: &mut Vec<u8>, word: u128, length: usize) {
+    let end = out.len() + length;
+    out.extend_from_slice(&word.to_le_bytes());
+    out.truncate(end);
+}

@@ -1,0 +1,297 @@
+//! Finds where the cells and records of delimited text end, 64 bytes at a time.
+//!
+//! The fast walk knows quotes by parity only: a byte with an odd number of quotes before it is inside quotes, which
+//! also holds for doubled quotes. That is the truth as long as every quote stands where RFC 4180 allows one. The walk
+//! checks this on the way ([`Index::regular`], [`Extent::regular`]); text that breaks the rule, and dialects that
+//! parity cannot describe, go to the byte-by-byte machine in [`plain`], which is the definition of the format.
+
+pub(crate) mod plain;
+mod simd;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use crate::format::{Dialect, Escape};
+use simd::Kernel;
+
+/// The bytes that have a meaning.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Marks {
+    /// Between cells.
+    pub(crate) delimiter: u8,
+    /// Around cells.
+    pub(crate) quote: u8,
+    /// How a quote is written inside quotes.
+    pub(crate) escape: Escape,
+}
+
+impl Marks {
+    /// The marks of a dialect.
+    pub(crate) fn new(dialect: &Dialect) -> Self {
+        Self { delimiter: dialect.delimiter, quote: dialect.quote, escape: dialect.escape }
+    }
+}
+
+/// Where cells and records end.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Index {
+    /// Position of the byte that ends each cell: a delimiter, a line end, or the end of the text. The first
+    /// [`Index::count`] are meant, the rest is room.
+    cells: Vec<u32>,
+    count: usize,
+    /// For each record, the number of cells up to and with its last one.
+    pub(crate) ends: Vec<u32>,
+    /// Records, as positions in `ends`, with text after a closing quote.
+    pub(crate) malformed: Vec<u32>,
+    /// Whether quotes stand only where they may.
+    pub(crate) regular: bool,
+    /// Whether a line end stands inside quotes.
+    pub(crate) quoted_lines: bool,
+    /// Whether the text ends inside quotes.
+    pub(crate) open: bool,
+}
+
+impl Index {
+    /// Position of the byte that ends each cell.
+    pub(crate) fn cells(&self) -> &[u32] {
+        &self.cells[..self.count]
+    }
+
+    /// Indexes `bytes`, which start at a record and are shorter than 4 GiB. What was in `self` is lost.
+    pub(crate) fn fill(&mut self, bytes: &[u8], marks: Marks) {
+        if marks.escape == Escape::Double {
+            simd::fill(self, bytes, marks);
+            if self.regular {
+                self.close(bytes);
+                return;
+            }
+        }
+        plain::fill(self, bytes, marks);
+        self.close(bytes);
+    }
+
+    fn clear(&mut self) {
+        self.count = 0;
+        self.ends.clear();
+        self.malformed.clear();
+        self.regular = true;
+        self.quoted_lines = false;
+        self.open = false;
+    }
+
+    fn push(&mut self, cell: usize) {
+        if self.count == self.cells.len() {
+            self.cells.resize(self.count * 2 + 64, 0);
+        }
+        self.cells[self.count] = cell as u32;
+        self.count += 1;
+    }
+
+    /// Ends the last record when no line end does.
+    fn close(&mut self, bytes: &[u8]) {
+        let ended = self.ends.last().copied().unwrap_or(0) as usize;
+        let next = match self.cells().last() {
+            None => 0,
+            Some(&cell) => after_line_end(bytes, cell as usize),
+        };
+        if ended < self.count || next < bytes.len() {
+            self.push(bytes.len());
+            self.ends.push(self.count as u32);
+        }
+    }
+}
+
+/// See [`simd::undouble`].
+pub(crate) fn undouble(inner: &[u8], quote: u8, out: &mut Vec<u8>) -> bool {
+    simd::undouble(inner, quote, out)
+}
+
+/// The position after the delimiter or line end at `position`, where CRLF is one.
+pub(crate) fn after_line_end(bytes: &[u8], position: usize) -> usize {
+    position + 1 + usize::from(bytes[position] == b'\r' && bytes.get(position + 1) == Some(&b'\n'))
+}
+
+/// How much of a text is whole records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Position after the last whole record.
+    pub(crate) end: usize,
+    /// Line ends before `end`, those inside quotes included.
+    pub(crate) lines: u64,
+    /// Whether quotes stand only where they may.
+    regular: bool,
+    /// Whether the text ends inside quotes.
+    pub(crate) open: bool,
+}
+
+impl Extent {
+    /// An extent of text in which every line is a record.
+    pub(crate) fn of_lines(end: usize, lines: u64) -> Self {
+        Self { end, lines, regular: true, open: false }
+    }
+
+    /// Measures `bytes`, which start at a record.
+    pub(crate) fn measure(bytes: &[u8], marks: Marks) -> Self {
+        if marks.escape == Escape::Double {
+            let extent = simd::measure(bytes, marks);
+            if extent.regular {
+                return extent;
+            }
+        }
+        plain::measure(bytes, marks)
+    }
+}
+
+/// The state that goes from one block of 64 bytes to the next: all ones or zero, or one bit.
+struct Carry {
+    inside: u64,
+    after_mark: u64,
+    after_close: u64,
+    after_return: u64,
+}
+
+/// What one block holds, a bit for each byte.
+struct Block {
+    /// Line ends, CRLF as its CR, wherever they stand.
+    lines: u64,
+    /// Line ends outside quotes.
+    terminators: u64,
+    /// Delimiters outside quotes.
+    delimiters: u64,
+    /// Quotes where none may be, or their neighbours.
+    irregular: u64,
+}
+
+impl Carry {
+    /// The state at the start of a record.
+    fn start() -> Self {
+        Self { inside: 0, after_mark: 1, after_close: 0, after_return: 0 }
+    }
+
+    /// Reads one block, of which the bytes in `valid` are text.
+    #[inline(always)]
+    fn block<K: Kernel>(&mut self, kernel: K, block: &[u8; 64], marks: Marks, valid: u64) -> Block {
+        let quotes = kernel.equal(block, marks.quote) & valid;
+        let delimiters = kernel.equal(block, marks.delimiter) & valid;
+        let returns = kernel.equal(block, b'\r') & valid;
+        let feeds = kernel.equal(block, b'\n') & valid;
+
+        let inside = kernel.prefix_xor(quotes) ^ self.inside;
+        let (opening, closing) = (quotes & inside, quotes & !inside);
+        let ends = delimiters | returns | feeds;
+        let neighbours = ends | quotes;
+        let before = (neighbours << 1) | self.after_mark;
+        let after_close = (closing << 1) | self.after_close;
+        let irregular = (opening & !before) | (after_close & !neighbours & valid);
+        let lines = returns | (feeds & !((returns << 1) | self.after_return));
+
+        self.inside = ((inside as i64) >> 63) as u64;
+        self.after_mark = neighbours >> 63;
+        self.after_close = closing >> 63;
+        self.after_return = returns >> 63;
+        Block { lines, terminators: lines & !inside, delimiters: delimiters & !inside, irregular }
+    }
+}
+
+/// The blocks of 64 bytes of a text, each with its position and the bits that are text. An iterator without closures,
+/// because a closure would not be compiled for the processor that the walk around it is compiled for.
+struct Blocks<'a> {
+    whole: std::slice::Iter<'a, [u8; 64]>,
+    /// The last block, filled up with zeros.
+    rest: Option<(&'a [u8; 64], u64)>,
+    position: usize,
+}
+
+impl<'a> Blocks<'a> {
+    #[inline(always)]
+    fn new(bytes: &'a [u8], last: &'a mut [u8; 64]) -> Self {
+        let (whole, rest) = bytes.as_chunks::<64>();
+        last[..rest.len()].copy_from_slice(rest);
+        let rest = if rest.is_empty() { None } else { Some((&*last, (1 << rest.len()) - 1)) };
+        Self { whole: whole.iter(), rest, position: 0 }
+    }
+}
+
+impl<'a> Iterator for Blocks<'a> {
+    type Item = (usize, &'a [u8; 64], u64);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let position = self.position;
+        self.position += 64;
+        if let Some(block) = self.whole.next() {
+            return Some((position, block, u64::MAX));
+        }
+        let (block, valid) = self.rest.take()?;
+        Some((position, block, valid))
+    }
+}
+
+/// The walk behind [`Index::fill`]; stops at the first irregular block.
+#[inline(always)]
+fn fill_with<K: Kernel>(kernel: K, index: &mut Index, bytes: &[u8], marks: Marks) {
+    index.clear();
+    let mut carry = Carry::start();
+    let (mut irregular, mut quoted_lines) = (0, 0);
+    let mut cells = std::mem::take(&mut index.cells);
+    let mut count = 0;
+    let mut last = [0; 64];
+    for (position, block, valid) in Blocks::new(bytes, &mut last) {
+        let found = carry.block(kernel, block, marks, valid);
+        irregular |= found.irregular;
+        quoted_lines |= found.lines & !found.terminators;
+        if count + 64 > cells.len() {
+            cells.resize(cells.len() * 2 + 4096, 0);
+        }
+        let mut ends = found.terminators | found.delimiters;
+        let mut terminators = found.terminators;
+        while terminators != 0 {
+            let up_to = terminators ^ (terminators - 1);
+            index.ends.push((count as u32) + (ends & up_to).count_ones());
+            terminators &= terminators - 1;
+        }
+        let room = &mut cells[count..count + 64];
+        let mut used = 0;
+        while ends != 0 {
+            room[used & 63] = position as u32 + ends.trailing_zeros();
+            used += 1;
+            ends &= ends - 1;
+        }
+        count += used;
+        if irregular != 0 {
+            break;
+        }
+    }
+    index.cells = cells;
+    index.count = count;
+    index.regular = irregular == 0;
+    index.quoted_lines = quoted_lines != 0;
+    index.open = carry.inside != 0;
+}
+
+/// The walk behind [`Extent::measure`]; stops at the first irregular block.
+#[inline(always)]
+fn measure_with<K: Kernel>(kernel: K, bytes: &[u8], marks: Marks) -> Extent {
+    let mut carry = Carry::start();
+    let mut extent = Extent { end: 0, lines: 0, regular: true, open: false };
+    let mut lines = 0u64;
+    let mut last = [0; 64];
+    for (position, block, valid) in Blocks::new(bytes, &mut last) {
+        let found = carry.block(kernel, block, marks, valid);
+        extent.regular &= found.irregular == 0;
+        if found.terminators != 0 {
+            let last = 63 - found.terminators.leading_zeros();
+            extent.end = position + last as usize;
+            extent.lines = lines + u64::from((found.lines << (63 - last)).count_ones());
+        }
+        lines += u64::from(found.lines.count_ones());
+        if !extent.regular {
+            break;
+        }
+    }
+    if extent.lines > 0 {
+        extent.end = after_line_end(bytes, extent.end);
+    }
+    extent.open = carry.inside != 0;
+    extent
+}

@@ -1,0 +1,174 @@
+//! The readers against the `csv` and `serde_json` crates on generated texts.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, AsArray};
+use arrow::record_batch::RecordBatch;
+use outflow_formats::chunk::Chunker;
+use outflow_formats::format::{Dialect, Escape};
+use outflow_formats::{csv::Decoder, jsonl};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % limit
+    }
+
+    fn pick<'a>(&mut self, pieces: &[&'a str]) -> &'a str {
+        pieces[self.below(pieces.len())]
+    }
+}
+
+/// Rows as texts; null reads as empty, as the `csv` crate has no null.
+fn texts(batch: &RecordBatch) -> Vec<Vec<String>> {
+    let cell = |row, column: &arrow::array::ArrayRef| {
+        let column = column.as_string_view();
+        if column.is_null(row) { String::new() } else { column.value(row).to_owned() }
+    };
+    (0..batch.num_rows()).map(|row| batch.columns().iter().map(|column| cell(row, column)).collect()).collect()
+}
+
+fn ours(text: &str, dialect: &Dialect, size: usize) -> (Vec<Vec<String>>, usize) {
+    let names = ["a", "b", "c"].map(str::to_owned);
+    let decoder = Decoder::new(dialect, &names, &names, false).unwrap();
+    let (mut rows, mut rejects) = (Vec::new(), 0);
+    for chunk in Chunker::csv(text.as_bytes(), dialect).with_chunk_bytes(size) {
+        let decoded = decoder.decode(chunk.unwrap()).unwrap();
+        rows.extend(texts(&decoded.batch));
+        rejects += decoded.rejects.len();
+    }
+    (rows, rejects)
+}
+
+fn theirs(text: &str, dialect: &Dialect) -> (Vec<Vec<String>>, usize) {
+    let mut builder = csv::ReaderBuilder::new();
+    builder.has_headers(false).flexible(true).delimiter(dialect.delimiter);
+    if dialect.escape == Escape::Backslash {
+        builder.escape(Some(b'\\')).double_quote(false);
+    }
+    let (mut rows, mut rejects) = (Vec::new(), 0);
+    for record in builder.from_reader(text.as_bytes()).records() {
+        let record = record.unwrap();
+        if record.len() == 3 {
+            rows.push(record.iter().map(str::to_owned).collect());
+        } else {
+            rejects += 1;
+        }
+    }
+    (rows, rejects)
+}
+
+#[test]
+fn csv_reads_like_the_csv_crate() {
+    let mut random = Random(1);
+    let cells = ["", "a", "0099", "longer than twelve", "\"\"", "\"a,b\"", "\"l\ni\r\nn\re\"", "5\" pipe", "é😀"];
+    let double = ["\"say \"\"hi\"\"\"", "\"\"\"\"", "\"ends with a \"\"quote\"\"\"", "\"\"\",\"\"\""];
+    let backslash = ["\"say \\\"hi\\\"\"", "\"\\\\\"", "\"\\\",\\\"\"", "a\\b", "\"ends \\\\\""];
+    for round in 0..3000 {
+        let escape = if round % 2 == 0 { Escape::Double } else { Escape::Backslash };
+        let dialect = Dialect { escape, delimiter: [b',', b';'][round / 2 % 2], ..Dialect::default() };
+        let mut text = String::new();
+        for _ in 0..random.below(12) {
+            let count = [3, 3, 3, 3, 3, 3, 2, 4][random.below(8)];
+            for number in 0..count {
+                if number > 0 {
+                    text.push(dialect.delimiter.into());
+                }
+                let special = random.below(4) == 0;
+                text += match escape {
+                    _ if !special => random.pick(&cells),
+                    Escape::Double => random.pick(&double),
+                    Escape::Backslash => random.pick(&backslash),
+                };
+            }
+            text += random.pick(&["\n", "\n", "\r\n", "\r", "\n\n"]);
+        }
+        let expected = theirs(&text, &dialect);
+        for size in [1, 3, 64, 1 << 20] {
+            assert_eq!(ours(&text, &dialect, size), expected, "{text:?} at {size}");
+        }
+    }
+}
+
+/// A JSON text that is often valid.
+fn value(random: &mut Random, depth: usize, out: &mut String) {
+    match random.below(if depth > 3 { 8 } else { 10 }) {
+        0 => *out += random.pick(&["0", "-0", "1e400", "9007199254740993", "-1.50", "2E+3", "01", "1.", "-", "+1"]),
+        1 | 2 => *out += random.pick(&["12", "3.5", "-7"]),
+        3 => *out += random.pick(&["true", "false", "null", "nul", "True"]),
+        4..=6 => {
+            *out += random.pick(&["\"\"", "\"text\"", "\"longer than twelve\"", "\"é😀\"", "\"a\\\"b\\\\c\\/\""]);
+        }
+        7 => {
+            *out += random.pick(&[
+                "\"\\u00e9\"",
+                "\"\\ud83d\\ude00\"",
+                "\"\\ud83d\"",
+                "\"\\u12x\"",
+                "\"\\q\"",
+                "\"\t\"",
+                "\"open",
+            ]);
+        }
+        8 => {
+            *out += random.pick(&["[", "[ "]);
+            for number in 0..random.below(4) {
+                *out += if number > 0 { random.pick(&[",", ", "]) } else { "" };
+                value(random, depth + 1, out);
+            }
+            *out += random.pick(&["]", "]", "]", "]", ",]", "}"]);
+        }
+        _ => object(random, depth + 1, out),
+    }
+}
+
+fn object(random: &mut Random, depth: usize, out: &mut String) {
+    *out += random.pick(&["{", "{ "]);
+    for number in 0..random.below(5) {
+        *out += if number > 0 { random.pick(&[",", " , "]) } else { "" };
+        *out += random.pick(&["\"a\"", "\"b\"", "\"c\"", "\"\\u0061\"", "\"new key\"", "\"\""]);
+        *out += random.pick(&[":", ": ", " :"]);
+        value(random, depth, out);
+    }
+    *out += random.pick(&["}", "}", "}", "}", "}", "}", "}", " }\t", "", "}}"]);
+}
+
+#[test]
+fn json_lines_read_like_serde_json() {
+    let mut random = Random(2);
+    let (mut good, mut bad) = (0, 0);
+    for _ in 0..30_000 {
+        let mut line = String::new();
+        object(&mut random, 0, &mut line);
+        let columns = jsonl::sample(line.as_bytes());
+        let names: Vec<_> = columns.iter().map(|column| column.name.clone()).collect();
+        let decoder = jsonl::Decoder::new(&columns, &names, false);
+        let chunk = Chunker::lines(line.as_bytes()).next().unwrap().unwrap();
+        let decoded = decoder.decode(chunk).unwrap();
+        // Raw values keep numbers that do not fit a float as they are; only full values look into escapes.
+        let surrogates = serde_json::from_str::<Value>(&line.replace("1e400", "1")).is_ok();
+        let expected = serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(&line);
+        let (Ok(expected), true) = (expected, surrogates) else {
+            assert_eq!((decoded.batch.num_rows(), decoded.rejects.len()), (0, 1), "{line}");
+            bad += 1;
+            continue;
+        };
+        good += 1;
+        assert_eq!((decoded.batch.num_rows(), decoded.rejects.len()), (1, 0), "{line}: {:?}", decoded.rejects);
+        assert_eq!(names.len(), expected.len(), "{line}");
+        for (name, cell) in names.iter().zip(&texts(&decoded.batch)[0]) {
+            let source = expected[name].get();
+            let expected = match serde_json::from_str::<Value>(source) {
+                Ok(Value::String(text)) => text,
+                Ok(Value::Null) => String::new(),
+                _ => source.to_owned(),
+            };
+            assert_eq!(*cell, expected, "{line}");
+        }
+    }
+    assert!(good > 3000 && bad > 3000, "{good} good, {bad} bad");
+}

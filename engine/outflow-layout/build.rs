@@ -1,0 +1,48 @@
+//! Builds the built-in plugins to WebAssembly and tells the crate where they are.
+//! `OUTFLOW_PLUGINS_DIR` names a folder with ready ones instead, for machines without the target.
+
+use std::path::{Path, PathBuf};
+
+#[path = "build/nested.rs"]
+mod nested;
+
+const BUILT_IN: [&str; 1] = ["simon"];
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=OUTFLOW_PLUGINS_DIR");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build/nested.rs");
+    let folder = match std::env::var_os("OUTFLOW_PLUGINS_DIR") {
+        Some(folder) => {
+            println!("cargo::rerun-if-changed={}", Path::new(&folder).display());
+            Ok(PathBuf::from(folder))
+        }
+        None => build(),
+    };
+    let folder = match folder {
+        Ok(folder) => folder,
+        Err(message) => return fail(&message),
+    };
+    for name in BUILT_IN {
+        let file = folder.join(format!("{name}.wasm"));
+        if !file.is_file() {
+            return fail(&format!("the built-in plugin `{name}` is missing: there is no file {}", file.display()));
+        }
+        println!("cargo::rustc-env=OUTFLOW_{}_WASM={}", name.to_uppercase(), file.display());
+    }
+}
+
+fn build() -> Result<PathBuf, String> {
+    let out = std::env::var_os("OUT_DIR").ok_or("cargo sets no OUT_DIR")?;
+    for source in ["Cargo.toml", "Cargo.lock", "outflow-plugin-sdk", "simon"] {
+        println!("cargo::rerun-if-changed={}", Path::new(nested::PLUGINS).join(source).display());
+    }
+    nested::build(&Path::new(&out).join("plugins-target"), &BUILT_IN)
+}
+
+/// Cargo hides what a build script prints on stderr when it ends through `cargo::error`, so each line is one.
+fn fail(message: &str) {
+    for line in message.lines() {
+        println!("cargo::error={line}");
+    }
+}

@@ -1,0 +1,135 @@
+//! Names of files: what is allowed, how values from data are made safe, and that no two files share one.
+
+use std::collections::BTreeMap;
+
+use crate::layout::{Artifact, FileIntent, FileName, Written};
+
+/// Longest path, in bytes.
+pub const MAX_PATH: usize = 1024;
+
+/// Longest part of a path between slashes, in bytes.
+pub const MAX_SEGMENT: usize = 255;
+
+/// Checks a path below the target; an error says what is wrong with it.
+pub fn check(path: &str) -> Result<(), String> {
+    let wrong = |why: &str| Err(format!("the file name `{}` {why}", shown(path)));
+    if path.is_empty() {
+        return Err("a file name is empty".to_string());
+    }
+    if path.len() > MAX_PATH {
+        return wrong(&format!("has {} bytes; at most {MAX_PATH} are allowed", path.len()));
+    }
+    if path.contains(char::is_control) {
+        return wrong("holds a control character");
+    }
+    if path.contains('\\') {
+        return wrong("holds a back-slash; folders are separated by `/`");
+    }
+    if path.starts_with('/') {
+        return wrong("starts with `/`; names are relative to the sink's path");
+    }
+    for segment in path.split('/') {
+        match segment {
+            "" => return wrong("has an empty part between slashes"),
+            "." | ".." => return wrong(&format!("has a part `{segment}`, which leads to another folder")),
+            _ if segment.len() > MAX_SEGMENT => {
+                return wrong(&format!("has a part of {} bytes; at most {MAX_SEGMENT} are allowed", segment.len()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A value from data as part of a name: what could end or leave the part is percent-encoded, and so is `%`.
+pub fn escaped(value: &str) -> String {
+    let only_dots = matches!(value, "." | "..");
+    let mut safe = String::with_capacity(value.len());
+    for c in value.chars() {
+        if c.is_control() || matches!(c, '/' | '\\' | '%') || (only_dots && c == '.') {
+            let mut bytes = [0; 4];
+            for byte in c.encode_utf8(&mut bytes).bytes() {
+                safe.push_str(&format!("%{byte:02X}"));
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+/// Checks texts that a store sends as HTTP headers.
+fn check_headers<'a>(path: &str, texts: impl IntoIterator<Item = &'a String>) -> Result<(), String> {
+    let printable = |text: &str| text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    match texts.into_iter().find(|text| !printable(text)) {
+        Some(text) => {
+            Err(format!("the metadata `{}` of the file `{}` holds more than printable ASCII", shown(text), shown(path)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A path for a message: short, and without control characters.
+fn shown(path: &str) -> String {
+    let mut text: String = path.chars().take(80).flat_map(char::escape_debug).collect();
+    if path.chars().nth(80).is_some() {
+        text.push('…');
+    }
+    text
+}
+
+/// The names given in one run.
+#[derive(Debug, Default)]
+pub struct Register {
+    /// Who has the name: the text of the intent for a data file, the bytes for an artifact.
+    owners: BTreeMap<String, Vec<u8>>,
+}
+
+impl Register {
+    /// Takes the names of data files; asking again for the same file gives the same name and is no clash.
+    pub fn data_files<'a>(
+        &mut self,
+        files: impl IntoIterator<Item = (&'a FileIntent, &'a FileName)>,
+    ) -> Result<(), String> {
+        for (intent, name) in files {
+            check(&name.path)?;
+            if let Some(entry) = &name.archive_entry {
+                check(entry)?;
+            }
+            let headers = name.metadata.iter().flat_map(|(key, value)| [key, value]).chain(&name.content_type);
+            check_headers(&name.path, headers)?;
+            let owner = format!("{:?} {:?} {}", intent.dataset, intent.partition, intent.part);
+            self.take(&name.path, owner.into_bytes(), "use every value that splits the rows in the name")?;
+        }
+        Ok(())
+    }
+
+    /// Takes the names of artifacts, which must not replace data files or one another.
+    pub fn artifacts(&mut self, files: &[Written], artifacts: &[Artifact]) -> Result<(), String> {
+        self.data_files(files.iter().map(|file| (&file.intent, &file.name)))?;
+        for artifact in artifacts {
+            check(&artifact.path)?;
+            check_headers(&artifact.path, [&artifact.content_type])?;
+            let mut owner = b"artifact ".to_vec();
+            owner.extend_from_slice(&artifact.body);
+            self.take(&artifact.path, owner, "give each companion its own name")?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, path: &str, owner: Vec<u8>, help: &str) -> Result<(), String> {
+        match self.owners.get(path) {
+            Some(present) if *present != owner => {
+                Err(format!("two files of the run are both named `{}`; {help}", shown(path)))
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.owners.insert(path.to_string(), owner);
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

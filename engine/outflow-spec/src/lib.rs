@@ -1,0 +1,31 @@
+//! What a pipeline file says: loading, linting, schema. Pure: no component, clock, file, network or environment.
+
+pub mod codes;
+mod component;
+pub mod diagnostic;
+pub mod fill;
+mod ignores;
+pub mod layout;
+pub mod lint;
+pub mod load;
+pub mod node;
+pub mod pipeline;
+mod prepare;
+pub mod render;
+pub mod schema;
+pub mod secret;
+pub mod sink;
+pub mod source;
+pub mod store;
+pub mod text;
+pub mod transform;
+mod written;
+pub mod yaml;
+
+pub use codes::explain;
+pub use diagnostic::Finding;
+pub use fill::Lookup;
+pub use lint::check_columns;
+pub use load::{Language, LoadOptions, Loaded, load};
+pub use pipeline::{DeliverySpec, PipelineSpec};
+pub use schema::{LayoutSchema, schema};

@@ -1,0 +1,281 @@
+//! OF205, OF210, OF303, OF306: follows the columns from the source through the transforms to the layout.
+//! It stops knowing them at `sql`, whose columns only the planner knows, and leaves SQL itself to the planner.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::diagnostic::Finding;
+use crate::layout::LayoutSpec;
+use crate::lint::Scope;
+use crate::lint::personal::is_personal;
+use crate::lint::template_syntax::{find_name, names_in};
+use crate::load::{Loaded, place};
+use crate::node::{Places, join};
+use crate::pipeline::PipelineSpec;
+use crate::source::SourceSpec;
+use crate::text::Span;
+use crate::transform::{ContextsTransform, OnMissing, OnNew, SelectTransform, TransformSpec};
+
+#[cfg(test)]
+mod tests;
+
+/// Applies the rule with what the file alone says about columns.
+pub fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    let Some(spec) = scope.spec else { return };
+    let view = View { spec, places: scope.places, raw: scope.raw, text: scope.text };
+    let SourceSpec::Files(files) = &spec.source;
+    // A header that is there wins over the list, so only a source without one is known.
+    let names = files.columns.as_ref().filter(|_| files.header == Some(false));
+    let columns = names.map(|names| {
+        names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| view.column(name, &format!("/source/files/columns/{index}")))
+            .collect()
+    });
+    view.track(columns, findings);
+}
+
+/// What is wrong once the columns of the source are known, as its files have them. Findings that the file
+/// alone gave already come again; `Loaded::add` drops them.
+pub fn check_columns(loaded: &Loaded, source_columns: &[String]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(spec) = &loaded.spec {
+        let view = View { spec, places: loaded.places(), raw: loaded.raw(), text: loaded.text() };
+        let columns =
+            source_columns.iter().map(|name| Column { name: name.clone(), origin: None, filled: false }).collect();
+        view.track(Some(columns), &mut findings);
+    }
+    findings
+}
+
+/// A column and the pointer to where the file names it.
+#[derive(Clone)]
+struct Column {
+    name: String,
+    origin: Option<String>,
+    /// Whether the file writes the name as `${…}`, so that it is not to be shown.
+    filled: bool,
+}
+
+/// The rows between two steps.
+struct Rows {
+    /// Their columns in order, if known.
+    columns: Option<Vec<Column>>,
+    /// Columns that hold a digest, with the pointer to where they were hashed.
+    hashed: BTreeMap<String, String>,
+}
+
+impl Rows {
+    fn lacks(&self, name: &str) -> bool {
+        self.columns.as_ref().is_some_and(|columns| columns.iter().all(|column| column.name != name))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.columns.as_ref().is_some_and(|columns| columns.iter().any(|column| column.name == name))
+    }
+
+    /// The names that a message may show: none that `${…}` filled in.
+    fn names(&self) -> Vec<&str> {
+        let shown = self.columns.iter().flatten().filter(|column| !column.filled);
+        shown.map(|column| column.name.as_str()).collect()
+    }
+
+    fn put(&mut self, name: &str, origin: String) {
+        self.hashed.remove(name);
+        if let Some(columns) = &mut self.columns {
+            match columns.iter_mut().find(|column| column.name == name) {
+                Some(column) => column.origin = Some(origin),
+                None => columns.push(Column { name: name.to_owned(), origin: Some(origin), filled: false }),
+            }
+        }
+    }
+}
+
+struct View<'a> {
+    spec: &'a PipelineSpec,
+    places: &'a Places,
+    raw: &'a Value,
+    text: &'a str,
+}
+
+impl View<'_> {
+    fn track(&self, columns: Option<Vec<Column>>, findings: &mut Vec<Finding>) {
+        let mut rows = Rows { columns, hashed: BTreeMap::new() };
+        for (index, transform) in self.spec.transforms.iter().enumerate() {
+            self.transform(&format!("/transforms/{index}"), transform, &mut rows, findings);
+        }
+        self.layout(&rows, findings);
+    }
+
+    fn transform(&self, pointer: &str, transform: &TransformSpec, rows: &mut Rows, findings: &mut Vec<Finding>) {
+        match transform {
+            TransformSpec::Contexts(contexts) => self.contexts(pointer, contexts, rows, findings),
+            TransformSpec::Derive(columns) => {
+                for (name, expression) in columns {
+                    let origin = join(&format!("{pointer}/derive"), name);
+                    self.expression(&origin, expression.as_str().unwrap_or_default(), rows, findings);
+                }
+                for name in columns.keys() {
+                    rows.put(name, join(&format!("{pointer}/derive"), name));
+                }
+            }
+            TransformSpec::Filter(condition) => {
+                self.expression(&format!("{pointer}/filter"), condition, rows, findings)
+            }
+            TransformSpec::Hash(hash) => {
+                for (index, name) in hash.columns.iter().enumerate() {
+                    let item = format!("{pointer}/hash/columns/{index}");
+                    self.require(&item, name, rows, findings);
+                    rows.hashed.insert(name.clone(), item);
+                }
+            }
+            TransformSpec::Select(select) => self.select(pointer, select, rows, findings),
+            TransformSpec::Sql(_) => rows.columns = None,
+        }
+    }
+
+    fn select(&self, pointer: &str, select: &SelectTransform, rows: &mut Rows, findings: &mut Vec<Finding>) {
+        let mut chosen: Vec<Column> = Vec::new();
+        for (index, name) in select.columns.iter().enumerate() {
+            let item = format!("{pointer}/select/columns/{index}");
+            if select.on_missing == OnMissing::Error {
+                self.require(&item, name, rows, findings);
+            }
+            chosen.push(self.column(name, &item));
+        }
+        rows.columns = match (select.on_new, rows.columns.take()) {
+            (OnNew::Append, None) => None,
+            (OnNew::Append, Some(columns)) => {
+                let rest = columns.into_iter().filter(|column| !select.columns.contains(&column.name));
+                let rest: Vec<Column> = rest.collect();
+                chosen.extend(rest);
+                Some(chosen)
+            }
+            _ => Some(chosen),
+        };
+    }
+
+    fn contexts(&self, pointer: &str, contexts: &ContextsTransform, rows: &mut Rows, findings: &mut Vec<Finding>) {
+        for column in &contexts.columns {
+            let origin = join(&format!("{pointer}/contexts"), &column.name);
+            let nested = format!("{origin}/template");
+            let is_nested = self.places.contains_key(&nested);
+            let template = if is_nested { nested } else { origin.clone() };
+            // Whoever says what an undefined name does knows that it may be undefined.
+            let tolerant = self.places.contains_key(&format!("{origin}/on_undefined"));
+            self.template(&template, &column.template, tolerant, rows, findings);
+            if rows.has(&column.name) {
+                findings.push(Finding::column_exists(self.key(&origin), &column.name));
+            }
+            rows.put(&column.name, origin);
+        }
+    }
+
+    fn template(&self, pointer: &str, template: &str, tolerant: bool, rows: &Rows, findings: &mut Vec<Finding>) {
+        let mut names: Vec<String> = names_in(template).unwrap_or_default().into_iter().collect();
+        names.sort();
+        names.dedup_by_key(|name| column_of(name, rows).to_owned());
+        for name in &names {
+            let column = column_of(name, rows);
+            if let Some(item) = rows.hashed.get(column) {
+                let hashed = place(self.places, item);
+                findings.push(Finding::hashed_used_as_plain(self.word(pointer, column), column, Some(hashed)));
+            } else if identity_columns(&self.spec.layout).contains(&column) {
+                findings.push(Finding::identity_in_template(self.word(pointer, column), column));
+            }
+            if rows.lacks(column) && !tolerant && !matches!(column, "range" | "dict" | "namespace" | "debug" | "loop") {
+                findings.push(Finding::unknown_column(self.word(pointer, column), column, &rows.names()));
+            }
+        }
+    }
+
+    fn expression(&self, pointer: &str, expression: &str, rows: &Rows, findings: &mut Vec<Finding>) {
+        for (column, item) in &rows.hashed {
+            if names_column(expression, column) {
+                let hashed = place(self.places, item);
+                findings.push(Finding::hashed_used_as_plain(self.word(pointer, column), column, Some(hashed)));
+            }
+        }
+    }
+
+    fn layout(&self, rows: &Rows, findings: &mut Vec<Finding>) {
+        let hashed_by_layout = identity_columns(&self.spec.layout);
+        let pointer = match &self.spec.layout {
+            LayoutSpec::Files(files) => {
+                for (index, name) in files.split_by.iter().enumerate() {
+                    self.require(&format!("/layout/files/split_by/{index}"), name, rows, findings);
+                }
+                "/layout/files".to_owned()
+            }
+            LayoutSpec::Plugin { name, .. } => join("/layout", name),
+        };
+        for column in rows.columns.iter().flatten() {
+            let hashed = rows.hashed.contains_key(&column.name) || hashed_by_layout.contains(&column.name.as_str());
+            if is_personal(&column.name) && !hashed {
+                let span = column.origin.as_deref().map_or_else(|| self.key(&pointer), |origin| self.key(origin));
+                let origin = column.origin.as_deref().filter(|_| column.filled);
+                let shown = origin.and_then(|origin| self.written(origin)).unwrap_or(&column.name);
+                findings.push(Finding::personal_column(span, shown));
+            }
+        }
+    }
+
+    fn require(&self, pointer: &str, name: &str, rows: &Rows, findings: &mut Vec<Finding>) {
+        if rows.lacks(name) {
+            let written = self.written(pointer).unwrap_or(name);
+            findings.push(Finding::unknown_column(place(self.places, pointer), written, &rows.names()));
+        }
+    }
+
+    /// A column that an item of a list names.
+    fn column(&self, name: &str, item: &str) -> Column {
+        let filled = self.written(item).is_some_and(|written| written != name);
+        Column { name: name.to_owned(), origin: Some(item.to_owned()), filled }
+    }
+
+    fn written(&self, pointer: &str) -> Option<&str> {
+        self.raw.pointer(pointer).and_then(Value::as_str)
+    }
+
+    fn key(&self, pointer: &str) -> Span {
+        self.places.get(pointer).and_then(|place| place.key).unwrap_or_else(|| place(self.places, pointer))
+    }
+
+    /// A word inside a text leaf, or the whole leaf.
+    fn word(&self, pointer: &str, word: &str) -> Span {
+        let span = place(self.places, pointer);
+        match find_name(span.of(self.text), word) {
+            Some(at) => Span::new(span.start + at, span.start + at + word.len()),
+            None => span,
+        }
+    }
+}
+
+/// The column that a name of a template reads: `contact.city` is the vendors' way to write `city`.
+fn column_of<'a>(name: &'a str, rows: &Rows) -> &'a str {
+    let mut parts = name.split('.');
+    match (parts.next(), parts.next()) {
+        (Some("contact"), Some(column)) if !rows.has("contact") => column,
+        (Some(column), _) => column,
+        _ => name,
+    }
+}
+
+/// The columns that a layout hashes itself, by the options that layouts use for it.
+fn identity_columns(layout: &LayoutSpec) -> Vec<&str> {
+    let options = match layout {
+        LayoutSpec::Plugin { options, .. } if options.get("hash_identity") == Some(&Value::Bool(true)) => options,
+        _ => return Vec::new(),
+    };
+    let further = options.get("identity_columns").and_then(Value::as_array).into_iter().flatten();
+    further.filter_map(Value::as_str).chain(["identifier"]).collect()
+}
+
+/// Whether SQL names a column, outside of its texts. Names without quotes are folded to lower case.
+fn names_column(expression: &str, column: &str) -> bool {
+    let outside: String = expression.split('\'').step_by(2).collect::<Vec<_>>().join(" ");
+    let quoted = format!("\"{column}\"");
+    outside.contains(&quoted) || find_name(&outside.to_lowercase(), column).is_some()
+}

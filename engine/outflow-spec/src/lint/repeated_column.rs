@@ -1,0 +1,25 @@
+//! OF209: lists of columns name each column once.
+
+use crate::diagnostic::Finding;
+use crate::lint::Scope;
+
+/// Applies the rule.
+pub fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    let mut lists = vec!["/source/files/columns".to_owned(), "/layout/files/split_by".to_owned()];
+    for component in ["hash", "select"] {
+        lists.extend(scope.transforms(component).into_iter().map(|block| format!("{block}/columns")));
+    }
+    for list in lists {
+        let items = scope.items(&list);
+        for (index, (pointer, column)) in items.iter().enumerate() {
+            let first = items[..index].iter().find(|(_, earlier)| earlier == column);
+            if let (Some((first, _)), Some(_)) = (first, scope.text_at(pointer)) {
+                findings.push(Finding::repeated_column(
+                    scope.span(pointer),
+                    scope.written_at(pointer),
+                    scope.span(first),
+                ));
+            }
+        }
+    }
+}

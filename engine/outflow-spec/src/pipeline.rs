@@ -1,0 +1,63 @@
+//! The pipeline file as it is written: one struct a block, and the doc comment of each field is its
+//! entry in the user's reference. Nothing here opens a file, reads a clock or knows how a component works.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::layout::LayoutSpec;
+use crate::sink::SinkSpec;
+use crate::source::SourceSpec;
+use crate::transform::TransformSpec;
+
+/// What names of pipelines look like.
+pub const NAME_PATTERN: &str = "^[a-z0-9](-?[a-z0-9])*$";
+
+/// One pipeline: a source, the transforms its rows pass through, the layout that turns rows into
+/// named files, and the sink that stores them.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PipelineSpec {
+    /// Version of the pipeline language. Always `1`.
+    #[schemars(range(min = 1, max = 1))]
+    pub version: u32,
+    /// Name of the pipeline, unique in the project: lower-case letters, digits and hyphens.
+    /// Example: `simon-welcome-flow`.
+    #[schemars(regex(pattern = NAME_PATTERN), length(max = 64))]
+    pub name: String,
+    /// What the pipeline delivers, for people.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Who answers for the pipeline. Example: `integrations@acme.example`.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// Free labels. Example: `{client: acme}`.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Time zone in which logical times are broken down for layouts, an IANA name. Default `UTC`.
+    #[serde(default)]
+    pub timezone: Option<String>,
+    /// Where rows come from.
+    pub source: SourceSpec,
+    /// What happens to rows, in order.
+    #[serde(default)]
+    pub transforms: Vec<TransformSpec>,
+    /// How rows become files.
+    pub layout: LayoutSpec,
+    /// Where files go.
+    pub sink: SinkSpec,
+    /// Rules of delivery.
+    #[serde(default)]
+    pub delivery: DeliverySpec,
+}
+
+/// Rules of delivery.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeliverySpec {
+    /// How many rows may go to the dead-letter file before the run fails, nothing published.
+    /// Unset: any number. Example: `0`.
+    #[serde(default)]
+    pub max_rejects: Option<u64>,
+}

@@ -1,0 +1,199 @@
+//! Blocks with several written forms: how each is read and what its schema says, side by side, so that
+//! neither can accept what the other refuses. Everything with one form derives both on its type.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+
+use crate::layout::{FilesLayout, LayoutSpec};
+use crate::transform::{ContextColumn, ContextsTransform, OnMissing, OnUndefined};
+
+impl<'de> Deserialize<'de> for LayoutSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(LayoutVisitor)
+    }
+}
+
+struct LayoutVisitor;
+
+impl<'de> Visitor<'de> for LayoutVisitor {
+    type Value = LayoutSpec;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping with one key, the name of the layout")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LayoutSpec, A::Error> {
+        let name: String = map.next_key()?.ok_or_else(|| de::Error::custom("the layout names no component"))?;
+        let layout = match name.as_str() {
+            "files" => LayoutSpec::Files(map.next_value()?),
+            _ => LayoutSpec::Plugin { name, options: map.next_value()? },
+        };
+        match map.next_key::<String>()? {
+            None => Ok(layout),
+            Some(second) => Err(de::Error::custom(format!("the layout names a second component, `{second}`"))),
+        }
+    }
+}
+
+impl JsonSchema for LayoutSpec {
+    fn schema_name() -> Cow<'static, str> {
+        "LayoutSpec".into()
+    }
+
+    /// The built-in layout; `schema::strict` adds a branch for each plugin.
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A layout; its one key names the component.",
+            "oneOf": [{
+                "description": "The built-in layout, described in YAML.",
+                "type": "object",
+                "properties": {"files": generator.subschema_for::<FilesLayout>()},
+                "required": ["files"],
+                "additionalProperties": false,
+            }],
+        })
+    }
+}
+
+/// A context column with its options, as written below its name.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ContextOptions {
+    /// The template. Example: `{{ first_name }} {{ last_name }}`.
+    template: String,
+    /// What an undefined name in the template does at run time. Default `empty`.
+    #[serde(default)]
+    on_undefined: OnUndefined,
+}
+
+/// A context column as written: its template, or options.
+struct ContextWritten(ContextOptions);
+
+impl<'de> Deserialize<'de> for ContextWritten {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ContextVisitor)
+    }
+}
+
+struct ContextVisitor;
+
+impl<'de> Visitor<'de> for ContextVisitor {
+    type Value = ContextWritten;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a template, or a mapping with `template`")
+    }
+
+    fn visit_str<E: de::Error>(self, template: &str) -> Result<ContextWritten, E> {
+        Ok(ContextWritten(ContextOptions { template: template.to_owned(), on_undefined: OnUndefined::default() }))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ContextWritten, A::Error> {
+        ContextOptions::deserialize(de::value::MapAccessDeserializer::new(map)).map(ContextWritten)
+    }
+}
+
+impl<'de> Deserialize<'de> for ContextsTransform {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ContextsVisitor)
+    }
+}
+
+struct ContextsVisitor;
+
+impl<'de> Visitor<'de> for ContextsVisitor {
+    type Value = ContextsTransform;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping of column names to templates")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ContextsTransform, A::Error> {
+        let mut columns = Vec::new();
+        while let Some((name, ContextWritten(options))) = map.next_entry::<String, ContextWritten>()? {
+            columns.push(ContextColumn { name, template: options.template, on_undefined: options.on_undefined });
+        }
+        Ok(ContextsTransform { columns })
+    }
+}
+
+impl JsonSchema for ContextsTransform {
+    fn schema_name() -> Cow<'static, str> {
+        "ContextsTransform".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Adds columns written as templates over the row, appended in the order written.",
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": {"anyOf": [
+                {"description": "The template. Example: `{{ first_name }} {{ last_name }}`.", "type": "string"},
+                generator.subschema_for::<ContextOptions>(),
+            ]},
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for OnMissing {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OnMissingVisitor)
+    }
+}
+
+struct OnMissingVisitor;
+
+impl<'de> Visitor<'de> for OnMissingVisitor {
+    type Value = OnMissing;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`null`, `error` or `{default: text}`")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<OnMissing, E> {
+        Ok(OnMissing::Null)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<OnMissing, E> {
+        match text {
+            "null" => Ok(OnMissing::Null),
+            "error" => Ok(OnMissing::Error),
+            _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OnMissing, A::Error> {
+        let written = DefaultWritten::deserialize(de::value::MapAccessDeserializer::new(map))?;
+        Ok(OnMissing::Default(written.default))
+    }
+}
+
+/// A default for a column that the input lacks.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct DefaultWritten {
+    /// The text that every row has then.
+    default: String,
+}
+
+impl JsonSchema for OnMissing {
+    fn schema_name() -> Cow<'static, str> {
+        "OnMissing".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What a named column does that the input lacks: `null` (every row has null), `error` \
+                (the run fails before anything is read), or `{default: text}`.",
+            "anyOf": [
+                {"enum": ["null", "error"]},
+                {"type": "null"},
+                generator.subschema_for::<DefaultWritten>(),
+            ],
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! `outflow lint PATHS`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use outflow_spec::Finding;
+use outflow_spec::render::{self, Report};
+
+use crate::failure::Failure;
+use crate::project::{self, Parameter};
+
+/// How findings are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people, with the lines they are in
+    #[default]
+    Human,
+    /// One line a finding
+    Concise,
+    /// For programs
+    Json,
+    /// SARIF 2.1.0
+    Sarif,
+    /// GitHub workflow commands
+    Github,
+}
+
+/// Arguments of `lint`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  outflow lint pipelines/                    every pipeline below a folder
+  outflow lint feed.yaml --format sarif > findings.sarif
+  outflow explain OF101                      what a code means")]
+pub struct Args {
+    /// Pipeline files, or folders with `*.yaml` and `*.yml` files
+    #[arg(default_value = ".")]
+    paths: Vec<PathBuf>,
+    /// How findings are written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Only findings whose code starts so
+    #[arg(long, value_name = "CODE")]
+    select: Vec<String>,
+    /// No findings whose code starts so
+    #[arg(long, value_name = "CODE")]
+    ignore: Vec<String>,
+    /// Warnings fail too
+    #[arg(long)]
+    deny_warnings: bool,
+    /// Value of `${param:NAME}` in pipeline files
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    parameters: Vec<Parameter>,
+}
+
+struct Checked {
+    path: String,
+    text: String,
+    findings: Vec<Finding>,
+}
+
+/// Checks files and prints every finding. Nothing is connected to.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the binary prints")]
+pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
+    let files = pipeline_files(&args.paths)?;
+    let language = project::language()?;
+    let mut checked = Vec::new();
+    for path in &files {
+        let text = project::read(path)?;
+        let mut loaded = project::check(&language, path, &text, &args.parameters);
+        project::check_further(path, &mut loaded)?;
+        loaded.findings.retain(|finding| selected(args, finding));
+        checked.push(Checked { path: path.display().to_string(), text, findings: loaded.findings });
+    }
+    let reports = checked.iter().map(|file| Report { path: &file.path, text: &file.text, findings: &file.findings });
+    let reports = reports.collect::<Vec<_>>();
+    match args.format {
+        Format::Human => print!("{}", render::human(&reports, project::colour(&std::io::stdout()))),
+        Format::Concise => print!("{}", render::concise(&reports)),
+        Format::Github => print!("{}", render::github(&reports)),
+        Format::Json => println!("{}", render::json(&reports).trim_end()),
+        Format::Sarif => println!("{}", render::sarif(&reports).trim_end()),
+    }
+    let (errors, warnings) = count(&checked);
+    if args.format == Format::Human {
+        eprintln!(
+            "{} checked: {}, {}",
+            plural(files.len(), "file"),
+            plural(errors, "error"),
+            plural(warnings, "warning")
+        );
+    }
+    let failed = errors > 0 || (args.deny_warnings && warnings > 0);
+    Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn selected(args: &Args, finding: &Finding) -> bool {
+    let code = finding.code.code;
+    let any = |list: &[String]| list.iter().any(|prefix| code.starts_with(prefix.as_str()));
+    (args.select.is_empty() || any(&args.select)) && !any(&args.ignore)
+}
+
+fn count(checked: &[Checked]) -> (usize, usize) {
+    let all = checked.iter().flat_map(|file| &file.findings);
+    let (errors, rest): (Vec<_>, Vec<_>) = all.partition(|finding| finding.is_error());
+    (errors.len(), rest.len())
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Files as named; below folders, every YAML file that is not hidden and not a test beside a pipeline.
+fn pipeline_files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() { walk(path, &mut files)? } else { files.push(path.clone()) }
+    }
+    anyhow::ensure!(
+        !files.is_empty(),
+        "no pipeline file is there\nhint: name a `.yaml` file, or a folder that holds some"
+    );
+    Ok(files)
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let listing = std::fs::read_dir(folder).with_context(|| format!("cannot list `{}`", folder.display()))?;
+    let mut entries = listing.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+    entries.sort();
+    for path in entries {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let yaml = name.ends_with(".yaml") || name.ends_with(".yml");
+        if name.starts_with('.') {
+            continue;
+        } else if path.is_dir() {
+            walk(&path, files)?;
+        } else if yaml && !name.ends_with(".test.yaml") && name != "outflow.yaml" {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

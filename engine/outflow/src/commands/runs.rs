@@ -1,0 +1,108 @@
+//! `outflow runs list` and `outflow runs show`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+use outflow_engine::error::Error;
+use outflow_engine::ledger::{Ledger, RunFilter, RunRecord};
+use outflow_engine::report::RunReport;
+
+use super::{Format, block_on};
+use crate::failure::Failure;
+use crate::report;
+
+/// Commands on runs.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// List runs, newest first
+    List(List),
+    /// Tell one run in full
+    Show(Show),
+}
+
+/// Where the ledger is.
+#[derive(clap::Args)]
+pub struct State {
+    /// Folder of the ledger
+    #[arg(long, env = "OUTFLOW_STATE", value_name = "DIR", default_value = ".outflow")]
+    pub state: PathBuf,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// Arguments of `runs list`.
+#[derive(clap::Args)]
+pub struct List {
+    #[command(flatten)]
+    state: State,
+    /// Only runs of this pipeline
+    #[arg(long, value_name = "NAME")]
+    pipeline: Option<String>,
+    /// At most so many; 0 for all
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    limit: u32,
+}
+
+/// Arguments of `runs show`.
+#[derive(clap::Args)]
+pub struct Show {
+    /// Id of the run, or the beginning of it
+    id: String,
+    #[command(flatten)]
+    state: State,
+}
+
+/// Prints runs.
+pub fn execute(command: &Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::List(args) => list(args),
+        Command::Show(args) => show(args),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the binary prints")]
+fn list(args: &List) -> Result<ExitCode, Failure> {
+    let filter = RunFilter { pipeline: args.pipeline.clone(), status: None, limit: args.limit };
+    let runs = block_on(async { ledger(&args.state).await?.runs(&filter).await })??;
+    match args.state.format {
+        Format::Json => println!("{}", serde_json::json!({"schema": "outflow/runs/v1", "runs": runs})),
+        Format::Human => runs.iter().for_each(|run| {
+            let files = run.report.as_ref().and_then(|report| report["files"].as_array()).map_or(0, Vec::len);
+            let status = run.report.as_ref().and_then(|report| report["status"].as_str()).unwrap_or(&run.status);
+            println!("{}  {}  {:<18} {files:>3} files  {}", run.id, run.started_at, status, run.pipeline);
+        }),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::print_stdout, reason = "the binary prints")]
+fn show(args: &Show) -> Result<ExitCode, Failure> {
+    let run = block_on(async { ledger(&args.state).await?.run(&args.id).await })??;
+    let run = run.ok_or_else(|| {
+        anyhow!("no single run has an id that begins with `{}`\nhint: see `outflow runs list`", args.id)
+    })?;
+    match args.state.format {
+        Format::Json => println!("{}", serde_json::json!({"schema": "outflow/run-record/v1", "run": run})),
+        Format::Human => print!("{}", human(&run)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn human(run: &RunRecord) -> String {
+    let head = format!("run {} of {}: {} since {}\n", run.id, run.pipeline, run.status, run.started_at);
+    let Some(value) = &run.report else { return head };
+    match serde_json::from_value::<RunReport>(value.clone()) {
+        Ok(told) => head + &report::human(&told),
+        Err(_) => head + &format!("{value:#}\n"),
+    }
+}
+
+/// The ledger of a state folder, which must exist.
+pub async fn ledger(args: &State) -> Result<Ledger, Error> {
+    Ledger::open_existing(&args.state).await?.ok_or_else(|| {
+        Error::user(format!("no ledger is in `{}`", args.state.display()))
+            .hint("it is in `.outflow` beside the pipeline file: name that folder with `--state`")
+    })
+}

@@ -1,0 +1,65 @@
+//! The command line: reads the environment, calls the engine, prints, exits. Results go to standard output,
+//! everything else to standard error.
+
+mod commands;
+mod failure;
+mod progress;
+mod project;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use commands::{explain, files, lint, preview, run, runs, schema};
+
+/// Deliver marketing feeds exactly as the other side expects them, once.
+#[derive(Parser)]
+#[command(name = "outflow", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  outflow lint pipelines/                        check every pipeline below a folder
+  outflow preview pipelines/simon/welcome-flow.yaml
+  outflow run pipelines/simon/welcome-flow.yaml  deliver; the same input twice is a no-op
+  outflow runs list --state pipelines/simon/.outflow
+
+Exit codes: 0 done, 1 findings, 2 usage or configuration, 3 failed (do not retry),
+            4 failed (retry), 5 partial, 6 locked by another process";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check pipeline files; every finding at once
+    Lint(lint::Args),
+    /// Say what a finding's code means, with a bad and a good example
+    Explain(explain::Args),
+    /// Print the JSON Schema of pipeline files
+    Schema,
+    /// Print the files that a run would deliver; write nothing
+    Preview(preview::Args),
+    /// Deliver pipelines
+    Run(run::Args),
+    /// Look at past runs
+    #[command(subcommand)]
+    Runs(runs::Command),
+    /// Look at delivered files
+    #[command(subcommand)]
+    Files(files::Command),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Lint(args) => lint::execute(&args),
+        Command::Explain(args) => explain::execute(&args),
+        Command::Schema => schema::execute(),
+        Command::Preview(args) => preview::execute(&args),
+        Command::Run(args) => run::execute(&args),
+        Command::Runs(command) => runs::execute(&command),
+        Command::Files(command) => files::execute(&command),
+    };
+    result.unwrap_or_else(|failure| failure.report())
+}

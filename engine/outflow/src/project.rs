@@ -1,0 +1,159 @@
+//! Pipeline files on disk: finding them, reading them with the environment's values, and what the linter says.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::Context;
+use outflow_engine::check::Origin;
+use outflow_engine::pipeline::Pipeline;
+use outflow_spec::render::{self, Report};
+use outflow_spec::{Finding, Language, LayoutSchema, LoadOptions, Loaded, Lookup};
+
+use crate::failure::Failure;
+
+/// `--param NAME=VALUE`.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    name: String,
+    value: String,
+}
+
+impl FromStr for Parameter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+        Ok(Self { name: name.to_owned(), value: value.to_owned() })
+    }
+}
+
+/// Options of the embedded layouts, for the linter.
+pub fn layouts() -> Vec<LayoutSchema> {
+    let layout = |manifest: &outflow_layout::layout::Manifest| LayoutSchema {
+        name: manifest.name.clone(),
+        summary: manifest.summary.clone(),
+        schema: manifest.config_schema.clone(),
+    };
+    outflow_layout::builtin::manifests().iter().map(layout).collect()
+}
+
+/// The language with the embedded layouts.
+pub fn language() -> anyhow::Result<Language> {
+    Language::new(&layouts()).context("the embedded layouts cannot be used")
+}
+
+/// Reads and checks a pipeline file. `${env:…}`, `${file:…}` and `${param:…}` take their values from here.
+pub fn check(language: &Language, path: &Path, text: &str, parameters: &[Parameter]) -> Loaded {
+    let parameters = parameters.iter().map(|given| (given.name.clone(), given.value.clone())).collect();
+    let lookup = Environment { base: folder(path), parameters };
+    outflow_spec::load(text, &LoadOptions { language, lookup: &lookup })
+}
+
+/// Adds what can be told once the file is typed: its layout's own word, and where the input is at hand, whether
+/// columns and expressions fit it. Connects to nothing.
+pub fn check_further(path: &Path, loaded: &mut Loaded) -> anyhow::Result<()> {
+    let Some(spec) = loaded.spec.clone().filter(|_| !loaded.has_errors()) else { return Ok(()) };
+    let pipeline = match Pipeline::from_spec(spec, loaded.text(), &folder(path)) {
+        Ok(pipeline) => pipeline,
+        Err(error) => {
+            let finding = Finding::not_loadable(loaded.place(""), &error.to_string());
+            loaded.add(vec![finding]);
+            return Ok(());
+        }
+    };
+    let checked = crate::commands::block_on(outflow_engine::check::check(&pipeline, jiff::Timestamp::now()))?;
+    let mut findings = checked.columns.map(|columns| outflow_spec::check_columns(loaded, &columns)).unwrap_or_default();
+    // What the linter says of columns it knows is closer to the place than what planning says of the whole.
+    let told = findings.iter().any(Finding::is_error);
+    for problem in checked.problems {
+        let span = loaded.place(&problem.pointer);
+        let finding = match problem.origin {
+            Origin::Transform if told => continue,
+            Origin::Transform => Finding::sql_expression(span, &problem.message),
+            Origin::LayoutOption | Origin::LayoutColumns => {
+                Finding::layout_option(span, &pipeline.layout.name, &problem.message)
+            }
+        };
+        findings.push(match problem.help {
+            Some(help) => finding.with_help(help),
+            None => finding,
+        });
+    }
+    loaded.add(findings);
+    Ok(())
+}
+
+/// The text of a pipeline file.
+pub fn read(path: &Path) -> anyhow::Result<String> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read pipeline `{}`", path.display()))?;
+    String::from_utf8(bytes).with_context(|| format!("pipeline `{}` is not UTF-8", path.display()))
+}
+
+/// Loads a pipeline that is to run; findings are printed, and errors among them stop.
+#[expect(clippy::print_stderr, reason = "the binary prints")]
+pub fn load(path: &Path, parameters: &[Parameter]) -> Result<Pipeline, Failure> {
+    let text = read(path)?;
+    let loaded = check(&language()?, path, &text, parameters);
+    let errors = loaded.findings.iter().filter(|finding| finding.is_error()).cloned().collect::<Vec<_>>();
+    match loaded.spec {
+        Some(spec) if errors.is_empty() => Ok(Pipeline::from_spec(spec, &text, &folder(path))?),
+        _ => {
+            let report = Report { path: &path.display().to_string(), text: &text, findings: &errors };
+            eprint!("{}", render::human(&[report], colour(&std::io::stderr())));
+            Err(Failure::Findings(2))
+        }
+    }
+}
+
+/// Whether a stream shows colours: a terminal does, unless `NO_COLOR` is set.
+pub fn colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// The folder a file is in.
+fn folder(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+struct Environment {
+    base: PathBuf,
+    parameters: BTreeMap<String, String>,
+}
+
+impl Lookup for Environment {
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn file(&self, path: &str) -> Result<String, String> {
+        let text = std::fs::read_to_string(self.base.join(path)).map_err(|cause| cause.to_string())?;
+        Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    }
+
+    fn param(&self, name: &str) -> Option<String> {
+        self.parameters.get(name).cloned()
+    }
+}
+
+/// A size such as `64MiB`, `1GB` or `4096`.
+pub fn size(text: &str) -> Result<usize, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: usize = number.parse().map_err(|_| "write a size such as `256MiB`".to_owned())?;
+    let scale = match unit.trim() {
+        "" | "B" => 1,
+        "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(format!("unknown unit `{unit}`; write B, KB, MB, GB, KiB, MiB or GiB")),
+    };
+    number.checked_mul(scale).ok_or_else(|| "the size is too large".to_owned())
+}

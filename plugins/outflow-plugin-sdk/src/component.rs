@@ -1,0 +1,87 @@
+//! Turns a [`Layout`] into what the component model asks for: resources, JSON text, batches of names.
+
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::bindings::exports::outflow::plugin::layout::{Guest, GuestPlan, Manifest, Plan};
+use crate::{Artifact, Column, Dataset, Diagnostic, FileIntent, FileName, Layout, Output, Run, Written};
+
+/// The component of a layout.
+pub struct Component<L>(PhantomData<L>);
+
+/// A layout that is open, as a resource.
+pub struct Opened<L>(L);
+
+#[derive(Deserialize)]
+struct ManifestFile {
+    name: String,
+    version: String,
+    summary: String,
+    config_schema: Box<RawValue>,
+    requires: Vec<DatasetFile>,
+}
+
+#[derive(Deserialize)]
+struct DatasetFile {
+    name: String,
+    columns: Vec<ColumnFile>,
+}
+
+#[derive(Deserialize)]
+struct ColumnFile {
+    name: String,
+    data_type: String,
+    nullable: bool,
+}
+
+impl<L: Layout> Guest for Component<L> {
+    type Plan = Opened<L>;
+
+    fn describe() -> Manifest {
+        let file: ManifestFile =
+            serde_json::from_str(L::MANIFEST).expect("the manifest is a constant that the plugin's tests read");
+        let column = |c: ColumnFile| Column { name: c.name, data_type: c.data_type, nullable: c.nullable, doc: None };
+        let dataset =
+            |d: DatasetFile| Dataset { name: d.name, columns: d.columns.into_iter().map(column).collect(), doc: None };
+        Manifest {
+            name: file.name,
+            version: file.version,
+            summary: file.summary,
+            config_schema: file.config_schema.get().to_string(),
+            requires: file.requires.into_iter().map(dataset).collect(),
+            extras: Vec::new(),
+        }
+    }
+}
+
+impl<L: Layout> GuestPlan for Opened<L> {
+    fn open(config: String, run: Run) -> Result<Plan, Vec<Diagnostic>> {
+        open_text::<L>(&config, run).map(|layout| Plan::new(Opened(layout)))
+    }
+
+    fn outputs(&self, inputs: Vec<Dataset>) -> Result<Vec<Output>, Vec<Diagnostic>> {
+        self.0.outputs(&inputs)
+    }
+
+    fn name_files(&self, files: Vec<FileIntent>) -> Result<Vec<FileName>, String> {
+        files.iter().map(|file| self.0.name_file(file)).collect()
+    }
+
+    fn files_written(&self, files: Vec<Written>) -> Result<Vec<Artifact>, String> {
+        self.0.files_written(&files)
+    }
+
+    fn run_written(&self, files: Vec<Written>) -> Result<Vec<Artifact>, String> {
+        self.0.run_written(&files)
+    }
+}
+
+/// Opens a layout from the text of its options.
+pub(crate) fn open_text<L: Layout>(options: &str, run: Run) -> Result<L, Vec<Diagnostic>> {
+    match serde_json::from_str(options) {
+        Ok(options) => L::open(options, run),
+        Err(error) => Err(vec![Diagnostic::error("plugin/options", "", format!("options do not read: {error}"))]),
+    }
+}

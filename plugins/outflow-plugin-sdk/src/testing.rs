@@ -1,0 +1,70 @@
+//! What a plugin's native tests are built from: a run, inputs, and written files, with plain values.
+
+use crate::{Column, Dataset, Diagnostic, FileFacts, FileIntent, FileName, Layout, Run, Stamp, Target, Written};
+
+/// The instant, in UTC.
+pub fn stamp(epoch_ms: i64) -> Stamp {
+    let blank = Stamp {
+        epoch_ms,
+        year: 0,
+        month: 0,
+        day: 0,
+        hour: 0,
+        minute: 0,
+        second: 0,
+        offset_minutes: 0,
+        zone: String::new(),
+    };
+    blank.utc()
+}
+
+/// A run at an instant, to `scheme://container/prefix`.
+pub fn run(epoch_ms: i64, scheme: &str, container: &str, prefix: &str) -> Run {
+    Run {
+        pipeline: "test".to_string(),
+        run_id: "00000000-0000-7000-8000-000000000000".to_string(),
+        scheduled: stamp(epoch_ms),
+        window_start: stamp(epoch_ms),
+        window_end: stamp(epoch_ms),
+        target: Target {
+            scheme: scheme.to_string(),
+            container: container.to_string(),
+            prefix: prefix.to_string(),
+            extras: Vec::new(),
+        },
+        extras: Vec::new(),
+    }
+}
+
+/// Opens a layout as the host does, from the JSON of its options.
+pub fn open<L: Layout>(options: &serde_json::Value, run: Run) -> Result<L, Vec<Diagnostic>> {
+    crate::component::open_text(&options.to_string(), run)
+}
+
+/// The dataset `input` with nullable text columns.
+pub fn input(columns: &[&str]) -> Dataset {
+    let column =
+        |name: &&str| Column { name: name.to_string(), data_type: "Utf8View".to_string(), nullable: true, doc: None };
+    Dataset { name: "input".to_string(), columns: columns.iter().map(column).collect(), doc: None }
+}
+
+/// The first file of a partition; the nonce starts `1a2b3c4d`.
+pub fn intent(dataset: &str, partition: &[(&str, &str)]) -> FileIntent {
+    FileIntent {
+        dataset: dataset.to_string(),
+        partition: partition.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+        part: 1,
+        nonce: "1a2b3c4d5e6f70819293a4b5c6d7e8f9".to_string(),
+        counters: Vec::new(),
+        facts: None,
+    }
+}
+
+/// A file of `rows` rows as the host reports it.
+pub fn written(run: &Run, intent: FileIntent, name: FileName, rows: u64) -> Written {
+    let target = &run.target;
+    let prefix = if target.prefix.is_empty() { String::new() } else { format!("{}/", target.prefix) };
+    let url = format!("{}://{}/{prefix}{}", target.scheme, target.container, name.path);
+    let facts = FileFacts { rows, bytes: 0, sha256: "0".repeat(64), md5: String::new(), header: Vec::new() };
+    Written { intent, name, facts, url }
+}

@@ -1,0 +1,212 @@
+//! Death at every step of a run: the next run converges to one set of files, and nobody who watches the target ever
+//! sees a control file without its data.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use outflow_engine::kill_point;
+
+use crate::support::process::{Outflow, run};
+
+const ROWS: usize = 600;
+
+/// A folder with a small Simon pipeline, and what must come out of it.
+struct Bench {
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let row = |row: usize| {
+            let operation = if row % 3 == 0 { "remove" } else { "add" };
+            format!("{{\"identifier\":\"contact{row}@example.com\",\"variant\":null,\"operation\":\"{operation}\"}}\n")
+        };
+        std::fs::write(folder.path().join("contacts.jsonl"), (0..ROWS).map(row).collect::<String>()).unwrap();
+        let pipeline = "version: 1\nname: kill\nsource: {files: {path: contacts.jsonl}}\nlayout:\n  simon: {client: acme, \
+                        segment_name: All, flow: {id: 7, name: Flow, actions: [mail]}, format: csv, hash_identity: true}\n\
+                        sink: {local: {path: out}}\n";
+        std::fs::write(folder.path().join("kill.yaml"), pipeline).unwrap();
+        Self { folder }
+    }
+
+    fn run(&self) -> Outflow {
+        self.run_through(&[])
+    }
+
+    fn run_through(&self, wrapper: &[&str]) -> Outflow {
+        Outflow::through(wrapper, self.folder.path()).args(["run", "kill.yaml"]).env("XDG_CACHE_HOME", cache())
+    }
+
+    fn out(&self) -> PathBuf {
+        self.folder.path().join("out")
+    }
+
+    /// One data file and one control file an operation, rows as counted from the input, nothing else, nothing hidden.
+    fn expect_converged(&self, story: &str) {
+        let files = tree(&self.out());
+        assert_eq!(files.len(), 4, "{story}: {:?}", files.keys());
+        let count = |operation: &str| (0..ROWS).filter(|row| (row % 3 == 0) == (operation == "remove")).count() * 2;
+        for operation in ["add", "remove"] {
+            let (name, data) =
+                files.iter().find(|(name, _)| name.contains(&format!("/acme_Flow_{operation}_"))).unwrap();
+            let records = data.lines().count() - 1;
+            assert_eq!(records, count(operation), "{story}: {name}");
+            complete(name, &files).unwrap_or_else(|fault| panic!("{story}: {fault}"));
+        }
+        self.run().run().expect_code(0).expect_stdout("already delivered");
+        assert_eq!(tree(&self.out()), files, "{story}: a run after the delivery changed something");
+    }
+}
+
+/// Every file below a folder with its text, hidden ones too.
+fn tree(folder: &Path) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(&next).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(text) = std::fs::read_to_string(&path) {
+                files.insert(path.strip_prefix(folder).unwrap().to_string_lossy().into_owned(), text);
+            }
+        }
+    }
+    files
+}
+
+/// Whether the data file that belongs to a control file, if that is there, is there too with as many rows.
+fn complete(data: &str, files: &BTreeMap<String, String>) -> Result<(), String> {
+    let (folder, name) = data.rsplit_once('/').unwrap();
+    let control = format!("{folder}/control_{}.json", name.trim_end_matches(".csv"));
+    let text = files.get(&control).ok_or_else(|| format!("`{control}` is missing"))?;
+    let control: serde_json::Value = serde_json::from_str(text).map_err(|fault| format!("`{control}`: {fault}"))?;
+    let rows = files[data].lines().count() - 1;
+    if control["files"][0]["rows"] == rows {
+        Ok(())
+    } else {
+        Err(format!("`{data}` has {rows} rows, its control file says otherwise"))
+    }
+}
+
+/// Watches a target all the time; I2 and I6: what a control file names is there, whole.
+struct Poller {
+    stop: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<Result<(), String>>,
+}
+
+impl Poller {
+    fn watch(folder: PathBuf) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let thread = std::thread::spawn({
+            let stop = stop.clone();
+            move || {
+                while !stop.load(Ordering::Relaxed) {
+                    // Controls are listed before the data is read, so data must be at least as new.
+                    let controls =
+                        tree(&folder).into_keys().filter(|name| name.contains("/control_")).collect::<Vec<_>>();
+                    let files = tree(&folder);
+                    for control in controls {
+                        let data = control.replace("control_", "").replace(".json", ".csv");
+                        if !files.contains_key(&data) {
+                            return Err(format!("`{control}` was visible without `{data}`"));
+                        }
+                        complete(&data, &files)?;
+                    }
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                Ok(())
+            }
+        });
+        Self { stop, thread }
+    }
+
+    fn finish(self, story: &str) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap().unwrap_or_else(|fault| panic!("{story}: {fault}"));
+    }
+}
+
+/// Compiled plugins, shared by the runs of these tests so that each need not compile its own.
+fn cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
+}
+
+/// Debian's strace, installed when it is missing.
+fn install_strace() {
+    let there = || std::process::Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success());
+    if !there() {
+        let mut install = std::process::Command::new("apt-get");
+        run(install.args(["install", "--yes", "--quiet", "strace"]), Duration::from_secs(300)).expect_code(0);
+    }
+    assert!(there(), "strace is needed: apt-get install strace");
+}
+
+fn is_recovery(point: &str) -> bool {
+    point.starts_with("recover")
+}
+
+#[test]
+fn a_run_killed_at_any_point_is_finished_by_the_next() {
+    let mut reached = 0;
+    for point in kill_point::ALL {
+        let bench = Bench::new();
+        let poller = Poller::watch(bench.out());
+        if is_recovery(point) {
+            let first = bench.run().env("OUTFLOW_KILL_AT", "uploading-recorded").run();
+            assert_eq!(first.signal, Some(9), "{first:?}");
+        }
+        let killed = bench.run().env("OUTFLOW_KILL_AT", point).run();
+        reached += usize::from(killed.signal == Some(9));
+        assert!(killed.signal == Some(9) || killed.code == Some(0), "{point}: {killed:?}");
+        bench.run().run().expect_code(0);
+        poller.finish(point);
+        bench.expect_converged(point);
+    }
+    assert!(reached >= 14, "only {reached} points were reached");
+}
+
+#[test]
+fn three_deaths_in_a_row_change_nothing() {
+    let points = ["seal-committed", "recover-slot", "file-put", "companion-verified"];
+    let bench = Bench::new();
+    let poller = Poller::watch(bench.out());
+    for point in points {
+        bench.run().env("OUTFLOW_KILL_AT", point).run();
+    }
+    bench.run().run().expect_code(0);
+    poller.finish("three deaths");
+    bench.expect_converged("three deaths");
+}
+
+/// Kills at the Nth write, sync, link or rename of any thread, without a hook in the program.
+/// `OUTFLOW_SWEEP=full` takes each of the first 200, else every eighth.
+#[test]
+fn a_run_killed_at_any_system_call_is_finished_by_the_next() {
+    install_strace();
+    let step = if std::env::var("OUTFLOW_SWEEP").is_ok_and(|sweep| sweep == "full") { 1 } else { 8 };
+    let mut deaths = 0;
+    for number in (1..=200).step_by(step) {
+        let bench = Bench::new();
+        let poller = Poller::watch(bench.out());
+        let inject = format!(
+            "inject=write,writev,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink:signal=SIGKILL:when={number}"
+        );
+        let trace = bench.folder.path().join("trace");
+        let killed = bench
+            .run_through(&["strace", "-f", "-qq", "-o", trace.to_str().unwrap(), "-e", "trace=none", "-e", &inject])
+            .run();
+        let died = killed.signal == Some(9) || killed.code == Some(137);
+        deaths += usize::from(died);
+        assert!(died || killed.code == Some(0), "call {number}: {killed:?}");
+        std::fs::remove_file(trace).unwrap();
+        bench.run().run().expect_code(0);
+        poller.finish(&format!("call {number}"));
+        bench.expect_converged(&format!("call {number}"));
+    }
+    assert!(deaths > 5, "only {deaths} runs were killed");
+}

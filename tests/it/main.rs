@@ -1,0 +1,14 @@
+//! The integration tests, one binary. Cases are files beside this folder; `BLESS=1` rewrites what they expect.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod golden_simon;
+mod kill;
+mod lint;
+mod readme;
+mod requirements;
+mod run;
+mod runs;
+mod s3;
+mod support;
+mod tidy;

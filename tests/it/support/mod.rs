@@ -1,0 +1,11 @@
+//! What the tests lean on: processes with a bounded life, S3 servers, a Python with its packages.
+//! Nothing here knows what outflow should do; the tests say that.
+
+// Each module serves several tests, and not every build of them uses all of it.
+#![allow(dead_code)]
+
+pub mod moto;
+pub mod process;
+pub mod python;
+pub mod strict_s3;
+pub mod tree;
