@@ -13,6 +13,9 @@ use crate::support::process::{Outflow, run};
 
 const ROWS: usize = 600;
 
+/// System calls that change what a disk holds.
+const CALLS: &str = "write,writev,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat";
+
 /// A folder with a small Simon pipeline, and what must come out of it.
 struct Bench {
     folder: tempfile::TempDir,
@@ -52,7 +55,7 @@ impl Bench {
         let count = |operation: &str| (0..ROWS).filter(|row| (row % 3 == 0) == (operation == "remove")).count() * 2;
         for operation in ["add", "remove"] {
             let (name, data) =
-                files.iter().find(|(name, _)| name.contains(&format!("/acme_Flow_{operation}_"))).unwrap();
+                files.iter().find(|(name, _)| name.contains(&format!("/acme_flow_{operation}_"))).unwrap();
             let records = data.lines().count() - 1;
             assert_eq!(records, count(operation), "{story}: {name}");
             complete(name, &files).unwrap_or_else(|fault| panic!("{story}: {fault}"));
@@ -193,12 +196,20 @@ fn a_run_killed_at_any_system_call_is_finished_by_the_next() {
     for number in (1..=200).step_by(step) {
         let bench = Bench::new();
         let poller = Poller::watch(bench.out());
-        let inject = format!(
-            "inject=write,writev,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink:signal=SIGKILL:when={number}"
-        );
+        let inject = format!("inject={CALLS}:signal=SIGKILL:when={number}");
         let trace = bench.folder.path().join("trace");
         let killed = bench
-            .run_through(&["strace", "-f", "-qq", "-o", trace.to_str().unwrap(), "-e", "trace=none", "-e", &inject])
+            .run_through(&[
+                "strace",
+                "-f",
+                "-qq",
+                "-o",
+                trace.to_str().unwrap(),
+                "-e",
+                &format!("trace={CALLS}"),
+                "-e",
+                &inject,
+            ])
             .run();
         let died = killed.signal == Some(9) || killed.code == Some(137);
         deaths += usize::from(died);

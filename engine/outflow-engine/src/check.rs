@@ -13,7 +13,6 @@ use crate::pipeline::Pipeline;
 use crate::plan;
 use crate::progress::Quiet;
 use crate::source::files::FilesInput;
-use crate::source::listing;
 use crate::transform::{self, TransformContext};
 
 /// What was found.
@@ -69,8 +68,7 @@ pub async fn check(pipeline: &Pipeline, now: Timestamp) -> Checked {
 
 async fn at_hand(pipeline: &Pipeline) -> Result<FilesInput> {
     let SourceSpec::Files(source) = &pipeline.spec.source;
-    let files = listing::list(source, &pipeline.base).await?;
-    FilesInput::open(source, &files).await
+    FilesInput::open(source, &pipeline.inputs().await?).await
 }
 
 async fn plans(pipeline: &Pipeline, now: Timestamp, input: Option<FilesInput>) -> Result<(), Vec<Problem>> {

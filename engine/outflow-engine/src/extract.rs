@@ -79,7 +79,7 @@ pub async fn extract(
             planned = plan::masked(planned)?;
         }
         let files = spool.write(planned, layout, 0).await.map_err(Error::while_running)?;
-        if !input.widen(&table.surprises()) {
+        if !input.widen(&table.surprises())? {
             dead.finish()?;
             return Ok((files, table.rows_read()));
         }

@@ -1,6 +1,7 @@
 //! A pipeline file that passed the linter, with what a run needs to know beside it: the folder its paths
 //! start at, and the digest that tells one version of it from another.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -10,9 +11,11 @@ use outflow_layout::{builtin, files};
 use outflow_spec::PipelineSpec;
 use outflow_spec::layout::LayoutSpec;
 use outflow_spec::sink::SinkSpec;
+use outflow_spec::source::SourceSpec;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::source::listing::{self, InputFile};
 
 /// A pipeline, resolved: nothing is connected yet.
 #[derive(Clone, Debug)]
@@ -21,8 +24,10 @@ pub struct Pipeline {
     pub spec: PipelineSpec,
     /// Folder that relative paths start at: the pipeline file's.
     pub base: PathBuf,
-    /// SHA-256 of the file's text.
+    /// SHA-256 of the file's text and of the parameters given for it.
     pub digest: String,
+    /// Parameters given for this run, by name: they are part of what is delivered.
+    pub parameters: BTreeMap<String, String>,
     /// The layout's identity.
     pub layout: Manifest,
     zone: TimeZone,
@@ -45,8 +50,15 @@ impl Pipeline {
                 .cloned()
                 .ok_or_else(|| Error::user(format!("unknown layout `{name}`")))?,
         };
-        let digest = hex(&Sha256::digest(text.as_bytes()));
-        Ok(Self { spec, base: base.to_owned(), digest, layout, zone })
+        let digest = hex(&Sha256::digest(text));
+        Ok(Self { spec, base: base.to_owned(), digest, parameters: BTreeMap::new(), layout, zone })
+    }
+
+    /// Takes the parameters given for this run.
+    pub fn with_parameters(mut self, parameters: BTreeMap<String, String>) -> Self {
+        self.digest = hex(&Sha256::digest(format!("{}{parameters:?}", self.digest)));
+        self.parameters = parameters;
+        self
     }
 
     /// Opens the layout for one run.
@@ -87,6 +99,16 @@ impl Pipeline {
             scheduled: stamp,
             target: self.target(),
         }
+    }
+
+    /// The files that the source reads now.
+    pub async fn inputs(&self) -> Result<Vec<InputFile>> {
+        let SourceSpec::Files(source) = &self.spec.source;
+        let sink = match &self.spec.sink {
+            SinkSpec::Local(sink) => Some(self.base.join(&sink.path)),
+            SinkSpec::S3(_) => None,
+        };
+        listing::list(source, &self.base, sink.as_deref()).await
     }
 
     /// The pipeline's time zone.

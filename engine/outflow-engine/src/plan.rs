@@ -40,7 +40,9 @@ pub fn session(memory: usize) -> Result<SessionContext> {
         .with_target_partitions(1)
         .set_bool("datafusion.sql_parser.enable_ident_normalization", false)
         .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", true)
-        .set_bool("datafusion.optimizer.expand_views_at_output", false);
+        .set_bool("datafusion.optimizer.expand_views_at_output", false)
+        // The order that a query asks for is the order of the file, whatever follows the query.
+        .set_bool("datafusion.sql_parser.enable_subquery_sort_elimination", false);
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(FairSpillPool::new(memory)))
         .build_arc()

@@ -12,7 +12,6 @@ use crate::error::{Error, Result};
 use crate::extract::{self, Extraction, View};
 use crate::pipeline::Pipeline;
 use crate::progress::{Progress, Quiet};
-use crate::source::listing;
 use crate::spool::{self, Spool};
 
 /// What the caller decides of a preview.
@@ -68,8 +67,7 @@ pub struct PreviewFile {
 pub async fn preview(pipeline: &Pipeline, options: &PreviewOptions) -> Result<Preview> {
     let scratch =
         tempfile::tempdir().map_err(|cause| Error::external(format!("cannot make a temporary folder: {cause}")))?;
-    let outflow_spec::source::SourceSpec::Files(source) = &pipeline.spec.source;
-    let inputs = listing::list(source, &pipeline.base).await?;
+    let inputs = pipeline.inputs().await?;
     let info = pipeline.run_info("preview", options.at);
     let mut layout = pipeline.open_layout(&info).await?;
     let progress: Arc<dyn Progress> = Arc::new(Quiet);
@@ -111,12 +109,16 @@ pub async fn preview(pipeline: &Pipeline, options: &PreviewOptions) -> Result<Pr
         content: String::from_utf8_lossy(&artifact.body).into_owned(),
         truncated: false,
     }));
+    let mut rejects = dead.first();
+    if !options.reveal {
+        rejects.iter_mut().for_each(|reject| reject.record = serde_json::Value::Null);
+    }
     Ok(Preview {
         schema: "outflow/preview/v1".to_owned(),
         pipeline: pipeline.spec.name.clone(),
         rows_read,
         files,
-        rejects: dead.first(),
+        rejects,
     })
 }
 
@@ -124,7 +126,7 @@ fn head(file: &spool::SpooledFile, bytes: u64) -> Result<(String, bool)> {
     let mut content = Vec::new();
     let read = std::fs::File::open(&file.path).and_then(|file| file.take(bytes).read_to_end(&mut content));
     read.map_err(|cause| Error::external(format!("cannot read a temporary file: {cause}")))?;
-    if content.starts_with(b"PAR1") {
+    if file.is_parquet {
         return Ok((format!("Parquet with the columns {}\n", file.facts.header.join(", ")), false));
     }
     let truncated = content.len() as u64 == bytes && file.facts.bytes > bytes;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use outflow_layout::layout::Layout;
+use outflow_layout::layout::{Layout, LogLevel, LogLine};
 
 use crate::dead_letter::DeadLetter;
 use crate::delivery;
 use crate::error::{Error, Result};
 use crate::extract::{self, Extraction, View};
 use crate::ledger::{
-    Ledger, Manifest, PlanRecord, Role, SealedFile, Slot, SlotKey, SlotState, StateLock, spool_folder,
+    Ledger, Manifest, PlanRecord, Role, SealedFile, Slot, SlotKey, SlotState, StateLock, make_private, spool_folder,
 };
 use crate::pipeline::{Pipeline, hex};
 use crate::progress::{Event, Progress};
@@ -23,7 +23,7 @@ use crate::spool::{self, Spool, SpooledFile};
 use crate::store::{self, Sink};
 
 /// What the caller decides of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RunOptions {
     /// The instant of the call; the engine reads no clock for what it writes.
     pub now: Timestamp,
@@ -37,6 +37,8 @@ pub struct RunOptions {
     pub max_rejects: Option<u64>,
     /// Bytes that operators which hold rows may use.
     pub memory: usize,
+    /// Values that came from outside, each with what stands for it in the ledger.
+    pub hidden: Vec<(String, String)>,
 }
 
 /// Runs a pipeline once: delivers its window, or finds it delivered.
@@ -49,9 +51,11 @@ pub async fn run(pipeline: &Pipeline, options: &RunOptions, progress: &Arc<dyn P
     let outcome = match &result {
         Ok(report) => ledger.finish_run(&run_id, "ok", &serde_json::json!(report)).await,
         Err(error) => {
+            let message =
+                options.hidden.iter().fold(error.to_string(), |text, (value, shown)| text.replace(value, shown));
             let told = serde_json::json!({
                 "schema": SCHEMA, "run_id": run_id, "pipeline": pipeline.spec.name, "status": "failed",
-                "error": error.to_string(), "domain": error.domain(), "retry": error.retry(),
+                "error": message, "domain": error.domain(), "retry": error.retry(),
             });
             ledger.finish_run(&run_id, "failed", &told).await
         }
@@ -73,14 +77,17 @@ async fn deliver(
     let sink = open_sink(pipeline, options)?;
     clock.begin("recover", None);
     let sinks = std::slice::from_ref(&sink);
-    let recovery = delivery::recover(ledger, sinks, &options.state, &pipeline.spec.name, progress.as_ref()).await?;
+    let mut recovery = delivery::recover(ledger, sinks, &options.state, &pipeline.spec.name, progress.as_ref()).await?;
     clock.begin("list", None);
-    let inputs = listing::list(files_source(pipeline), &pipeline.base).await?;
+    let inputs = pipeline.inputs().await?;
     let key = SlotKey {
         pipeline: pipeline.spec.name.clone(),
         target: sink.identity().to_owned(),
-        window: window(&inputs, options.at),
+        window: window(pipeline, &inputs, options.at),
     };
+    if let Some(at) = recovery.failed.iter().position(|(slot, _)| slot.key == key) {
+        return Err(recovery.failed.swap_remove(at).1.while_running());
+    }
     let slot = ledger.plan(&key, &plan_record(pipeline, options, &key, run_id), run_id).await?;
     let mut report = report(pipeline, &slot, run_id, sink.as_ref())?;
     tell_recovery(&recovery, &mut report);
@@ -88,7 +95,8 @@ async fn deliver(
     match slot.state {
         SlotState::Published => {
             report.files = file_reports(&ledger.manifest(&slot).await?, sink.as_ref());
-            report.status = if report.recovered.is_empty() { Status::AlreadyDelivered } else { Status::Delivered };
+            let recovered = report.recovered.contains(&slot.key.window);
+            report.status = if recovered { Status::Delivered } else { Status::AlreadyDelivered };
             if slot.plan.config_hash != pipeline.digest {
                 report.warnings.push("the pipeline file has changed since this window was delivered".to_owned());
             }
@@ -143,20 +151,31 @@ impl Work<'_> {
         let spool = Spool { folder: &folder, seed: &slot.plan.nonce_seed, progress: self.progress.as_ref() };
         let (files, read) = extract::extract(&extraction, &spool, layout.as_mut(), &dead).await?;
 
-        clock.begin("seal", None);
         report.rows =
             RowsReport { read, rejected: dead.count(), written: files.iter().map(|file| file.facts.rows).sum() };
         report.rejects = rejects_report(&dead, &letters);
-        let manifest = self.manifest(&folder, files, layout.as_mut()).await?;
-        self.ledger.spooled(&mut slot).await?;
-        delivery::seal(self.ledger, &self.options.state, &mut slot, &manifest).await?;
-
-        let total = manifest.files.iter().map(|file| file.bytes).sum();
-        clock.begin("deliver", Some(total));
-        delivery::publish(self.ledger, self.sink, &self.options.state, &mut slot, self.progress.as_ref()).await?;
-        report.files = file_reports(&manifest, self.sink);
-        report.status = if manifest.files.is_empty() { Status::Empty } else { Status::Delivered };
-        Ok(())
+        if listing::snapshot(&self.pipeline.inputs().await?) != listing::snapshot(&inputs) {
+            return Err(Error::transient("the input changed while it was read; nothing was published")
+                .hint("let the writer finish, under another name, before the pipeline runs"));
+        }
+        let publish = async {
+            clock.begin("seal", None);
+            let manifest = self.manifest(&folder, files, layout.as_mut()).await?;
+            let serious = |line: &LogLine| matches!(line.level, LogLevel::Warn | LogLevel::Error);
+            report.warnings.extend(layout.take_log().into_iter().filter(serious).map(|line| line.message));
+            if manifest.files.is_empty() {
+                // Nothing is committed: once the cause is mended, the same window is delivered.
+                return Ok(());
+            }
+            self.ledger.spooled(&mut slot).await?;
+            delivery::seal(self.ledger, &self.options.state, &mut slot, &manifest).await?;
+            clock.begin("deliver", Some(manifest.files.iter().map(|file| file.bytes).sum()));
+            delivery::publish(self.ledger, self.sink, &self.options.state, &mut slot, self.progress.as_ref()).await?;
+            report.files = file_reports(&manifest, self.sink);
+            report.status = Status::Delivered;
+            Ok(())
+        };
+        publish.await.map_err(Error::while_running)
     }
 
     /// Everything the slot will publish: data files, then the layout's companions, written beside them.
@@ -213,6 +232,9 @@ fn tell_recovery(recovery: &delivery::Recovery, report: &mut RunReport) {
         let reason = slot.reason.as_deref().unwrap_or("no reason is recorded");
         report.warnings.push(format!("an unfinished delivery was set aside: {reason}"));
     }
+    for (slot, error) in &recovery.failed {
+        report.warnings.push(format!("an unfinished delivery of {} could not be finished: {error}", slot.key.window));
+    }
     for slot in &recovery.stranded {
         report.warnings.push(format!(
             "an unfinished delivery waits for its target {}, which the pipeline no longer has",
@@ -221,18 +243,15 @@ fn tell_recovery(recovery: &delivery::Recovery, report: &mut RunReport) {
     }
 }
 
-fn files_source(pipeline: &Pipeline) -> &outflow_spec::source::FilesSource {
-    let outflow_spec::source::SourceSpec::Files(source) = &pipeline.spec.source;
-    source
-}
-
-/// What is delivered: the snapshot of the input, and the logical instant where the caller fixed one.
-fn window(inputs: &[listing::InputFile], at: Option<Timestamp>) -> String {
-    let snapshot = listing::snapshot(inputs);
-    match at {
-        Some(at) => format!("at {at} input {snapshot}"),
-        None => format!("input {snapshot}"),
-    }
+/// What is delivered: the snapshot of the input, and the parameters and logical instant that the caller fixed.
+fn window(pipeline: &Pipeline, inputs: &[listing::InputFile], at: Option<Timestamp>) -> String {
+    let at = at.map(|at| format!("at {at} ")).unwrap_or_default();
+    // Their digest: a value may be a secret, and the ledger keeps none.
+    let parameters = match pipeline.parameters.is_empty() {
+        true => String::new(),
+        false => format!("parameters {} ", &sha256(format!("{:?}", pipeline.parameters).as_bytes())[..16]),
+    };
+    format!("{at}{parameters}input {}", listing::snapshot(inputs))
 }
 
 fn plan_record(pipeline: &Pipeline, options: &RunOptions, key: &SlotKey, run_id: &str) -> PlanRecord {
@@ -274,7 +293,7 @@ fn file_reports(manifest: &Manifest, sink: &dyn Sink) -> Vec<FileReport> {
     let ordered = manifest.of(Role::Data).into_iter().chain(manifest.of(Role::Companion));
     let report = |file: &SealedFile| FileReport {
         path: file.path.clone(),
-        url: sink.target().url(&file.path),
+        url: format!("{}/{}", sink.identity().split(" at ").next().unwrap_or_default(), file.path),
         role: file.role.name().to_owned(),
         rows: (file.role == Role::Data).then_some(file.rows),
         bytes: file.bytes,
@@ -293,7 +312,7 @@ fn quarantined(slot: &Slot) -> Error {
         "this window is quarantined: {}",
         slot.reason.as_deref().unwrap_or("no reason is recorded")
     ))
-    .hint("look at the target; outflow never overwrites what it did not write")
+    .hint("look at the target: outflow never overwrites what it did not write; `--at` delivers the window under another instant")
 }
 
 fn timestamp(ms: i64) -> Result<Timestamp> {
@@ -317,9 +336,8 @@ fn empty_folder(folder: &Path) -> Result<()> {
         |cause: std::io::Error| Error::external(format!("cannot prepare the spool `{}`: {cause}", folder.display()));
     match std::fs::remove_dir_all(folder) {
         Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => return Err(failed(cause)),
-        _ => {}
+        _ => make_private(folder),
     }
-    std::fs::create_dir_all(folder).map_err(failed)
 }
 
 fn write_synced(path: &Path, body: &[u8]) -> Result<()> {

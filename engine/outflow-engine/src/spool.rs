@@ -12,6 +12,7 @@ use arrow::datatypes::SchemaRef;
 use futures::StreamExt;
 use outflow_formats::encode::{Encoder, encoder};
 use outflow_formats::file::{Finished, OutputFile};
+use outflow_formats::format::Format;
 use outflow_layout::layout::{Artifact, FileFacts, FileIntent, FileName, Layout, Output, Target, Written};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -21,6 +22,9 @@ use crate::error::{Error, Result};
 use crate::kill_point;
 use crate::plan::PlannedOutput;
 use crate::progress::{Event, Progress};
+
+/// Files that are written at the same time; each holds a handle and a buffer.
+const MOST_FILES: usize = 500;
 
 /// A file in the spool, complete and synced.
 #[derive(Clone, Debug)]
@@ -33,6 +37,8 @@ pub struct SpooledFile {
     pub name: FileName,
     /// Its facts.
     pub facts: FileFacts,
+    /// Whether it is Parquet rather than text.
+    pub is_parquet: bool,
 }
 
 /// Where and for whom files are spooled.
@@ -102,7 +108,13 @@ impl Spool<'_> {
         for (partition, done) in open.into_iter().zip(finished) {
             let facts =
                 FileFacts { rows: partition.rows, bytes: done.bytes, sha256: done.sha256, header: header.clone() };
-            files.push(SpooledFile { path: partition.path, intent: partition.intent, name: partition.name, facts });
+            files.push(SpooledFile {
+                path: partition.path,
+                intent: partition.intent,
+                name: partition.name,
+                facts,
+                is_parquet: output.format == Format::Parquet,
+            });
         }
         if output.name_after && !files.is_empty() {
             let intents = files.iter().map(|file| (file.intent.clone(), Some(file.facts.clone()))).collect::<Vec<_>>();
@@ -145,6 +157,10 @@ impl Spool<'_> {
         first: usize,
     ) -> Result<usize> {
         let index = router.open.len();
+        if index == MOST_FILES {
+            return Err(Error::user(format!("the rows split into more than {MOST_FILES} files"))
+                .hint("split by fewer columns, or by ones with fewer values"));
+        }
         let keys = router.output.partition_by.iter().map(|key| key.name.clone());
         let partition = keys.zip(values.iter().cloned()).collect::<Vec<_>>();
         let dataset = router.output.dataset.clone();
@@ -155,8 +171,14 @@ impl Spool<'_> {
             part: 1,
             counters: Vec::new(),
         };
-        let name = layout.name_files(&[(intent.clone(), None)]).await?.pop();
-        let name = name.ok_or_else(|| Error::internal("the layout gave no name for a file"))?;
+        // A name that needs the facts of the file comes later.
+        let names =
+            if router.output.name_after { Vec::new() } else { layout.name_files(&[(intent.clone(), None)]).await? };
+        let name = match names.into_iter().next() {
+            Some(name) => name,
+            None if router.output.name_after => FileName::default(),
+            None => return Err(Error::internal("the layout gave no name for a file")),
+        };
         let path = self.folder.join(format!("{:06}", first + index));
         let open = OpenFile {
             path: path.clone(),

@@ -34,7 +34,7 @@ pub async fn verify(pipeline: &Pipeline, ledger: &Ledger) -> Result<Vec<Verified
         if record.state != SlotState::Published || record.key.target != sink.identity() {
             continue;
         }
-        let outcome = match sink.compare(&record.file, Trust::Nothing).await? {
+        let outcome = match sink.compare(&record.file, Trust::Bytes).await? {
             Proof::Same => "intact".to_owned(),
             Proof::Absent => "absent".to_owned(),
             Proof::Different(how) => how,

@@ -189,7 +189,7 @@ pub struct FileFacts {
 }
 
 /// A file's name and what goes with it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FileName {
     /// Path below the target.
     pub path: String,

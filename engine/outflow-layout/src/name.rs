@@ -1,6 +1,6 @@
 //! Names of files: what is allowed, how values from data are made safe, and that no two files share one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::layout::{Artifact, FileIntent, FileName, Written};
 
@@ -104,17 +104,41 @@ impl Register {
         Ok(())
     }
 
-    /// Takes the names of artifacts, which must not replace data files or one another.
+    /// Takes the names of artifacts, each a file of its own, which must not replace data files or one another.
     pub fn artifacts(&mut self, files: &[Written], artifacts: &[Artifact]) -> Result<(), String> {
         self.data_files(files.iter().map(|file| (&file.intent, &file.name)))?;
+        let mut paths = BTreeSet::new();
         for artifact in artifacts {
             check(&artifact.path)?;
+            if !paths.insert(&artifact.path) {
+                return Err(format!(
+                    "two companions are both named `{}`; use what tells their data files apart in the name",
+                    shown(&artifact.path)
+                ));
+            }
             check_headers(&artifact.path, [&artifact.content_type])?;
             let mut owner = b"artifact ".to_vec();
             owner.extend_from_slice(&artifact.body);
             self.take(&artifact.path, owner, "give each companion its own name")?;
         }
         Ok(())
+    }
+
+    /// A file's name cannot be the folder of another file.
+    fn check_folders(&self, path: &str) -> Result<(), String> {
+        let folder = format!("{path}/");
+        let below = self.owners.range(folder.clone()..).next().map(|(other, _)| (other.as_str(), path));
+        let below = below.filter(|(other, _)| other.starts_with(&folder));
+        let mut above = path.match_indices('/').map(|(end, _)| &path[..end]);
+        let above = above.find(|above| self.owners.contains_key(*above)).map(|above| (path, above));
+        match below.or(above) {
+            None => Ok(()),
+            Some((inner, outer)) => Err(format!(
+                "the file name `{}` lies below `{}`, which is a file of the run; choose another folder",
+                shown(inner),
+                shown(outer)
+            )),
+        }
     }
 
     fn take(&mut self, path: &str, owner: Vec<u8>, help: &str) -> Result<(), String> {
@@ -124,6 +148,7 @@ impl Register {
             }
             Some(_) => Ok(()),
             None => {
+                self.check_folders(path)?;
                 self.owners.insert(path.to_string(), owner);
                 Ok(())
             }

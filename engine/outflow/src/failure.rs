@@ -3,21 +3,24 @@
 use std::process::ExitCode;
 
 use outflow_engine::error::{Domain, Error, Retry};
+use outflow_engine::report::SCHEMA;
+
+use crate::output;
+use crate::redaction::Redaction;
 
 /// What stops a command.
-#[derive(Debug)]
 pub enum Failure {
-    /// Findings were printed already.
-    Findings(u8),
-    /// The engine's error; `started` tells whether rows were read.
-    Engine(Error),
+    /// The pipeline file has errors; they were printed already.
+    Findings,
+    /// The engine's error, and what must not show of it.
+    Engine(Error, Redaction),
     /// Anything else: a file that cannot be read, a wrong argument.
     Usage(anyhow::Error),
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Engine(error)
+        Self::Engine(error, Redaction::default())
     }
 }
 
@@ -31,20 +34,37 @@ impl Failure {
     /// Prints the failure and gives its exit code.
     pub fn report(&self) -> ExitCode {
         match self {
-            Self::Findings(_) => {}
-            Self::Engine(error) => print_error(error),
-            #[expect(clippy::print_stderr, reason = "the binary prints")]
-            Self::Usage(error) => eprintln!("error: {error:#}"),
+            Self::Findings => {}
+            Self::Engine(error, redaction) => output::tell(&redaction.hide(&in_full(error))),
+            Self::Usage(error) => output::tell(&format!("error: {error:#}\n")),
         }
         ExitCode::from(self.code())
+    }
+
+    /// The report of a run that ended so.
+    pub fn told(&self, pipeline: &str) -> serde_json::Value {
+        let (error, hint, domain, retry) = match self {
+            Self::Findings => {
+                let hint = "`outflow lint` shows them".to_owned();
+                ("the pipeline file has errors".to_owned(), Some(hint), Domain::User, Retry::Never)
+            }
+            Self::Engine(error, redaction) => {
+                let hint = error.hint_text().map(|hint| redaction.hide(hint));
+                (redaction.hide(&error.to_string()), hint, error.domain(), error.retry())
+            }
+            Self::Usage(error) => (format!("{error:#}"), None, Domain::User, Retry::Never),
+        };
+        serde_json::json!({
+            "schema": SCHEMA, "pipeline": pipeline, "status": "failed",
+            "error": error, "hint": hint, "domain": domain, "retry": retry,
+        })
     }
 
     /// The exit code.
     pub fn code(&self) -> u8 {
         match self {
-            Self::Findings(code) => *code,
-            Self::Usage(_) => 2,
-            Self::Engine(error) => match (error.retry(), error.domain()) {
+            Self::Findings | Self::Usage(_) => 2,
+            Self::Engine(error, _) => match (error.retry(), error.domain()) {
                 (Retry::Locked, _) => 6,
                 (Retry::Later, _) => 4,
                 (Retry::Never, Domain::User) if error.is_config() => 2,
@@ -54,16 +74,16 @@ impl Failure {
     }
 }
 
-/// Prints an error, its causes and its hint.
-#[expect(clippy::print_stderr, reason = "the binary prints")]
-pub fn print_error(error: &Error) {
-    eprintln!("error: {error}");
+/// An error, its causes and its hint.
+fn in_full(error: &Error) -> String {
+    let mut text = format!("error: {error}\n");
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        eprintln!("  cause: {cause}");
+        text += &format!("  cause: {cause}\n");
         source = cause.source();
     }
     if let Some(hint) = error.hint_text() {
-        eprintln!("hint: {hint}");
+        text += &format!("hint: {hint}\n");
     }
+    text
 }

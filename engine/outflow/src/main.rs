@@ -3,8 +3,10 @@
 
 mod commands;
 mod failure;
+mod output;
 mod progress;
 mod project;
+mod redaction;
 mod report;
 
 use std::process::ExitCode;

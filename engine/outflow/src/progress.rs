@@ -9,6 +9,8 @@ use clap::ValueEnum;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use outflow_engine::progress::{Event, Progress, Quiet};
 
+use crate::output;
+
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Show {
@@ -88,14 +90,14 @@ impl Lines {
         Self { pipeline: pipeline.to_owned(), rows: AtomicU64::new(0), bytes: AtomicU64::new(0), state }
     }
 
-    #[expect(clippy::print_stderr, reason = "the binary prints")]
     fn tick(&self) {
         // Whoever finds the state taken leaves the line to the other thread.
         let Ok(mut state) = self.state.try_lock() else { return };
         if state.0.elapsed() >= Duration::from_secs(10) {
             state.0 = Instant::now();
             let (rows, bytes) = (self.rows.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed));
-            eprintln!("{}: {}: {} rows, {}", self.pipeline, state.1, HumanCount(rows), HumanBytes(bytes));
+            let (rows, bytes) = (HumanCount(rows), HumanBytes(bytes));
+            output::tell(&format!("{}: {}: {rows} rows, {bytes}\n", self.pipeline, state.1));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Pipeline files on disk: finding them, reading them with the environment's values, and what the linter says.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ use outflow_spec::render::{self, Report};
 use outflow_spec::{Finding, Language, LayoutSchema, LoadOptions, Loaded, Lookup};
 
 use crate::failure::Failure;
+use crate::output;
+use crate::redaction::Redaction;
 
 /// `--param NAME=VALUE`.
 #[derive(Clone, Debug)]
@@ -44,21 +47,22 @@ pub fn language() -> anyhow::Result<Language> {
     Language::new(&layouts()).context("the embedded layouts cannot be used")
 }
 
-/// Reads and checks a pipeline file. `${env:…}`, `${file:…}` and `${param:…}` take their values from here.
-pub fn check(language: &Language, path: &Path, text: &str, parameters: &[Parameter]) -> Loaded {
-    let parameters = parameters.iter().map(|given| (given.name.clone(), given.value.clone())).collect();
-    let lookup = Environment { base: folder(path), parameters };
-    outflow_spec::load(text, &LoadOptions { language, lookup: &lookup })
+/// Reads and checks a pipeline file. `${env:…}`, `${file:…}` and `${param:…}` take their values from here;
+/// messages about the pipeline go through the redaction.
+pub fn check(language: &Language, path: &Path, text: &str, parameters: &[Parameter]) -> (Loaded, Redaction) {
+    let lookup = Environment { base: folder(path), parameters: named(parameters), redaction: RefCell::default() };
+    let loaded = outflow_spec::load(text, &LoadOptions { language, lookup: &lookup });
+    (loaded, lookup.redaction.into_inner())
 }
 
 /// Adds what can be told once the file is typed: its layout's own word, and where the input is at hand, whether
 /// columns and expressions fit it. Connects to nothing.
-pub fn check_further(path: &Path, loaded: &mut Loaded) -> anyhow::Result<()> {
+pub fn check_further(path: &Path, loaded: &mut Loaded, redaction: &Redaction) -> anyhow::Result<()> {
     let Some(spec) = loaded.spec.clone().filter(|_| !loaded.has_errors()) else { return Ok(()) };
     let pipeline = match Pipeline::from_spec(spec, loaded.text(), &folder(path)) {
         Ok(pipeline) => pipeline,
         Err(error) => {
-            let finding = Finding::not_loadable(loaded.place(""), &error.to_string());
+            let finding = Finding::not_loadable(loaded.place(""), &redaction.hide(&error.to_string()));
             loaded.add(vec![finding]);
             return Ok(());
         }
@@ -69,15 +73,16 @@ pub fn check_further(path: &Path, loaded: &mut Loaded) -> anyhow::Result<()> {
     let told = findings.iter().any(Finding::is_error);
     for problem in checked.problems {
         let span = loaded.place(&problem.pointer);
+        let message = redaction.hide(&problem.message);
         let finding = match problem.origin {
             Origin::Transform if told => continue,
-            Origin::Transform => Finding::sql_expression(span, &problem.message),
+            Origin::Transform => Finding::sql_expression(span, &message),
             Origin::LayoutOption | Origin::LayoutColumns => {
-                Finding::layout_option(span, &pipeline.layout.name, &problem.message)
+                Finding::layout_option(span, &pipeline.layout.name, &message)
             }
         };
         findings.push(match problem.help {
-            Some(help) => finding.with_help(help),
+            Some(help) => finding.with_help(redaction.hide(&help)),
             None => finding,
         });
     }
@@ -87,24 +92,29 @@ pub fn check_further(path: &Path, loaded: &mut Loaded) -> anyhow::Result<()> {
 
 /// The text of a pipeline file.
 pub fn read(path: &Path) -> anyhow::Result<String> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read pipeline `{}`", path.display()))?;
-    String::from_utf8(bytes).with_context(|| format!("pipeline `{}` is not UTF-8", path.display()))
+    std::fs::read_to_string(path).with_context(|| format!("cannot read pipeline `{}`", path.display()))
 }
 
 /// Loads a pipeline that is to run; findings are printed, and errors among them stop.
-#[expect(clippy::print_stderr, reason = "the binary prints")]
-pub fn load(path: &Path, parameters: &[Parameter]) -> Result<Pipeline, Failure> {
+pub fn load(path: &Path, parameters: &[Parameter]) -> Result<(Pipeline, Redaction), Failure> {
     let text = read(path)?;
-    let loaded = check(&language()?, path, &text, parameters);
+    let (loaded, redaction) = check(&language()?, path, &text, parameters);
     let errors = loaded.findings.iter().filter(|finding| finding.is_error()).cloned().collect::<Vec<_>>();
     match loaded.spec {
-        Some(spec) if errors.is_empty() => Ok(Pipeline::from_spec(spec, &text, &folder(path))?),
+        Some(spec) if errors.is_empty() => match Pipeline::from_spec(spec, &text, &folder(path)) {
+            Ok(pipeline) => Ok((pipeline.with_parameters(named(parameters)), redaction)),
+            Err(error) => Err(Failure::Engine(error, redaction)),
+        },
         _ => {
             let report = Report { path: &path.display().to_string(), text: &text, findings: &errors };
-            eprint!("{}", render::human(&[report], colour(&std::io::stderr())));
-            Err(Failure::Findings(2))
+            output::tell(&render::human(&[report], colour(&std::io::stderr())));
+            Err(Failure::Findings)
         }
     }
+}
+
+fn named(parameters: &[Parameter]) -> BTreeMap<String, String> {
+    parameters.iter().map(|given| (given.name.clone(), given.value.clone())).collect()
 }
 
 /// Whether a stream shows colours: a terminal does, unless `NO_COLOR` is set.
@@ -123,15 +133,19 @@ fn folder(path: &Path) -> PathBuf {
 struct Environment {
     base: PathBuf,
     parameters: BTreeMap<String, String>,
+    redaction: RefCell<Redaction>,
 }
 
 impl Lookup for Environment {
     fn env(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
+        let value = std::env::var(name).ok()?;
+        self.redaction.borrow_mut().remember(&value, &format!("${{env:{name}}}"));
+        Some(value)
     }
 
     fn file(&self, path: &str) -> Result<String, String> {
         let text = std::fs::read_to_string(self.base.join(path)).map_err(|cause| cause.to_string())?;
+        self.redaction.borrow_mut().remember(&text, &format!("${{file:{path}}}"));
         Ok(text.trim_end_matches(['\r', '\n']).to_owned())
     }
 

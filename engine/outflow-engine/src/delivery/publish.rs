@@ -54,7 +54,7 @@ pub async fn publish(
 /// The error of a delivery that waits for a person.
 fn quarantined(slot: &Slot, reason: &str) -> Error {
     Error::external(format!("delivery {} of pipeline `{}` is set aside: {reason}", slot.id, slot.key.pipeline))
-        .hint("outflow leaves everything at the target as it is; find out who wrote it")
+        .hint("look at what the target holds, outflow leaves it as it is; `--at` delivers the window anew")
 }
 
 /// How the attempt to finish a slot ended.
@@ -113,7 +113,10 @@ impl Publication<'_> {
             adopted: 0,
         };
         if self.trust == Trust::Nothing {
-            self.inspect(&manifest.files).await?;
+            let absent = self.inspect(&manifest.files).await?;
+            if matches!(slot.state, SlotState::Uploaded | SlotState::Verified | SlotState::Publishing) {
+                published.adopted += self.restore(slot, &absent, companions.len()).await?;
+            }
         }
         if slot.state == SlotState::Sealed {
             self.ledger.transition(slot, SlotState::Uploading).await?;
@@ -142,11 +145,15 @@ impl Publication<'_> {
         Ok(published)
     }
 
-    /// Makes sure before anything is sent that what the target lacks can be had from the spool, unaltered.
-    async fn inspect(&self, files: &[SealedFile]) -> Result<(), Stop> {
+    /// Makes sure before anything is sent that the target shows nothing else, and that what it lacks can be had from
+    /// the spool, unaltered. Returns what it lacks.
+    async fn inspect<'f>(&self, files: &'f [SealedFile]) -> Result<Vec<&'f SealedFile>, Stop> {
+        let mut absent = vec![];
         for file in files {
-            if self.sink.compare(file, self.trust).await? != Proof::Absent {
-                continue;
+            match self.sink.compare(file, self.trust).await? {
+                Proof::Same => continue,
+                Proof::Different(how) => return Err(Stop::Foreign(format!("`{}` {how}", file.path))),
+                Proof::Absent => absent.push(file),
             }
             let spool = file.spool_path.clone();
             let hashed = tokio::task::spawn_blocking(move || hash_file(&spool)).await;
@@ -157,7 +164,20 @@ impl Publication<'_> {
                 Err(error) => return Err(Stop::Damaged(format!("spool file `{place}` cannot be read: {error}"))),
             }
         }
-        Ok(())
+        Ok(absent)
+    }
+
+    /// Sends again what data the target lost since it was uploaded, unless a companion already speaks of it.
+    async fn restore(&self, slot: &Slot, absent: &[&SealedFile], companions: usize) -> Result<u64, Stop> {
+        let (lost, unsent): (Vec<&SealedFile>, Vec<_>) = absent.iter().partition(|file| file.role == Role::Data);
+        if let Some(file) = lost.first()
+            && unsent.len() < companions
+        {
+            return Err(Stop::Foreign(format!("`{}` is gone from the target, but a companion is there", file.path)));
+        }
+        let placed = self.upload(slot, &lost).await?;
+        self.verify(slot, &lost).await?;
+        Ok(placed)
     }
 
     /// Sends the data files, a few at a time; says how many were there already.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::publish::{Outcome, Publication, Published, discard_spool};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Retry};
 use crate::kill_point;
 use crate::ledger::{Ledger, Slot, SlotState};
 use crate::progress::Progress;
@@ -22,10 +22,13 @@ pub struct Recovery {
     pub quarantined: Vec<Slot>,
     /// Sealed for a target the pipeline does not have any more; untouched.
     pub stranded: Vec<Slot>,
+    /// Not finished, with an error that waiting does not cure. They stay as they are and keep no other window waiting;
+    /// the next run tries again.
+    pub failed: Vec<(Slot, Error)>,
 }
 
 /// Brings every unfinished delivery of a pipeline to its end. The caller holds the state lock.
-/// Ends early when a target cannot be reached; what was not finished stays for the next run.
+/// Ends early when a target cannot be reached for now; what was not finished stays for the next run.
 pub async fn recover(
     ledger: &Ledger,
     sinks: &[Arc<dyn Sink>],
@@ -37,29 +40,41 @@ pub async fn recover(
     kill_point!("recover-started");
     for mut slot in ledger.unfinished(pipeline).await? {
         kill_point!("recover-slot");
-        if !slot.state.is_pinned() {
-            ledger.take_over(&mut slot).await?;
-            discard_spool(state, &slot).await?;
-            ledger.transition(&mut slot, SlotState::Planned).await?;
-            recovery.replanned.push(slot);
-            continue;
-        }
-        let Some(sink) = sinks.iter().find(|sink| sink.identity() == slot.key.target) else {
-            recovery.stranded.push(slot);
-            continue;
-        };
-        ledger.take_over(&mut slot).await?;
-        let publication = Publication { ledger, sink: sink.as_ref(), state, trust: Trust::Nothing, progress };
-        let files = ledger.manifest(&slot).await?.files;
-        publication.sweep(&slot, &files).await?;
-        match publication.finish(&mut slot).await? {
-            Outcome::Published(published) => recovery.published.push((slot, published)),
-            Outcome::Reopened(_) => recovery.replanned.push(slot),
-            Outcome::Quarantined(_) => recovery.quarantined.push(slot),
+        match settle(ledger, sinks, state, &mut slot, progress).await {
+            Ok(Some(Outcome::Published(published))) => recovery.published.push((slot, published)),
+            Ok(Some(Outcome::Reopened(_))) => recovery.replanned.push(slot),
+            Ok(Some(Outcome::Quarantined(_))) => recovery.quarantined.push(slot),
+            Ok(None) => recovery.stranded.push(slot),
+            Err(error) if error.retry() == Retry::Never => recovery.failed.push((slot, error)),
+            Err(error) => return Err(error),
         }
     }
     collect(ledger, state).await?;
     Ok(recovery)
+}
+
+/// Brings one delivery to its end; `None` when its target is not among `sinks`.
+async fn settle(
+    ledger: &Ledger,
+    sinks: &[Arc<dyn Sink>],
+    state: &Path,
+    slot: &mut Slot,
+    progress: &dyn Progress,
+) -> Result<Option<Outcome>> {
+    if !slot.state.is_pinned() {
+        ledger.take_over(slot).await?;
+        discard_spool(state, slot).await?;
+        ledger.transition(slot, SlotState::Planned).await?;
+        return Ok(Some(Outcome::Reopened("it was not sealed".to_owned())));
+    }
+    let Some(sink) = sinks.iter().find(|sink| sink.identity() == slot.key.target) else {
+        return Ok(None);
+    };
+    ledger.take_over(slot).await?;
+    let publication = Publication { ledger, sink: sink.as_ref(), state, trust: Trust::Nothing, progress };
+    let files = ledger.manifest(slot).await?.files;
+    publication.sweep(slot, &files).await?;
+    publication.finish(slot).await.map(Some)
 }
 
 /// Removes spool folders of published deliveries, left by a process that died after its commit.

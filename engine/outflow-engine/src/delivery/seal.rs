@@ -19,9 +19,19 @@ pub async fn seal(ledger: &Ledger, state: &Path, slot: &mut Slot, manifest: &Man
             return Err(Error::user(format!("two files of the delivery have the name `{}`", file.path))
                 .hint("put what tells them apart (dataset, partition, part) into the file name"));
         }
-        if !file.spool_path.starts_with(&folder) {
+        if file.spool_path.parent() != Some(&folder) {
             let place = file.spool_path.display();
             return Err(Error::internal(format!("`{place}` lies outside of the slot's spool folder")));
+        }
+    }
+    for path in &paths {
+        // A folder of the name of a file cannot be made.
+        let mut above = Path::new(path).ancestors().skip(1).filter_map(Path::to_str);
+        if let Some(above) = above.find(|above| paths.contains(above)) {
+            return Err(Error::user(format!(
+                "file name `{path}` lies below `{above}`, which is a file of the delivery"
+            ))
+            .hint("choose names of which none is the folder of another"));
         }
     }
     let files = manifest.files.iter().map(|file| (file.spool_path.clone(), file.bytes)).collect();

@@ -1,3 +1,5 @@
+//! Seal, publish and recover against a folder and a bucket in memory, with failures at every step.
+
 mod faulty;
 #[cfg(feature = "kill-points")]
 mod killed;
@@ -16,7 +18,7 @@ use super::*;
 use crate::error::{Result, Retry};
 use crate::ledger::{Ledger, Manifest, PlanRecord, Role, SealedFile, Slot, SlotKey, SlotState, spool_folder};
 use crate::progress::Quiet;
-use crate::store::{Bucket, Folder, Sink};
+use crate::store::{Bucket, Folder, Proof, Sink, Trust};
 
 const FILES: [(&str, &str); 3] =
     [("day/a.csv", "a,b\n1,2\n"), ("day/b.csv", "a,b\n3,4\n5,6\n"), ("day/control.json", "{\"files\":2}")];
@@ -235,6 +237,16 @@ async fn every_interruption_converges() {
     }
 }
 
+/// Moves a sealed slot on.
+async fn reach(ledger: &Ledger, slot: &mut Slot, state: SlotState) {
+    use SlotState::*;
+    for next in [Uploading, Uploaded, Verified, Publishing] {
+        if slot.state != state {
+            ledger.transition(slot, next).await.unwrap();
+        }
+    }
+}
+
 /// Every state a dead process can leave, with the file at each place it can be.
 #[tokio::test]
 async fn recovery_finishes_every_state() {
@@ -252,11 +264,7 @@ async fn recovery_finishes_every_state() {
         let world = World::new().await;
         let sink = world.folder_sink();
         let mut slot = prepare(&world.ledger, &world.state(), sink.as_ref(), "r1").await.unwrap();
-        for next in [Uploading, Uploaded, Verified, Publishing] {
-            if slot.state != state {
-                world.ledger.transition(&mut slot, next).await.unwrap();
-            }
-        }
+        reach(&world.ledger, &mut slot, state).await;
         let files = world.ledger.manifest(&slot).await.unwrap().files;
         fs::create_dir_all(world.published("day")).unwrap();
         for file in &files[..shown] {
@@ -276,6 +284,87 @@ async fn recovery_finishes_every_state() {
         assert!(!left.exists() && !spool_folder(&world.state(), &slot).exists());
         assert_eq!(fs::read_dir(world.published("day")).unwrap().count(), 3);
     }
+}
+
+/// Puts a file's sealed bytes, or others, under its final name.
+async fn show(world: &World, sink: &dyn Sink, file: &SealedFile, body: Option<&str>) {
+    let spool = world.folder.path().join("theirs");
+    fs::create_dir_all(&spool).unwrap();
+    let body = body.map_or_else(|| fs::read_to_string(&file.spool_path).unwrap(), str::to_owned);
+    sink.put(&sealed_file(&spool, file.ordinal, &file.path, &body), ".x", &Quiet).await.unwrap();
+}
+
+/// A control file never speaks of data that was lost or replaced while no process was looking.
+#[tokio::test]
+async fn data_lost_after_its_verification_is_noticed() {
+    use SlotState::*;
+    for state in [Uploaded, Verified, Publishing] {
+        for (replaced, companion) in [(false, false), (false, true), (true, false), (true, true)] {
+            let world = World::new().await;
+            for sink in [world.bucket(Fault::None).1, world.folder_sink()] {
+                let mut slot = prepare(&world.ledger, &world.state(), sink.as_ref(), "r1").await.unwrap();
+                reach(&world.ledger, &mut slot, state).await;
+                let files = world.ledger.manifest(&slot).await.unwrap().files;
+                show(&world, sink.as_ref(), &files[0], None).await;
+                if replaced {
+                    show(&world, sink.as_ref(), &files[1], Some("a,b\n3,4\n5,7\n")).await;
+                }
+                if companion {
+                    show(&world, sink.as_ref(), &files[2], None).await;
+                }
+                let recovery = recover(&world.ledger, &[sink.clone()], &world.state(), "p", &Quiet).await.unwrap();
+                let found = sink.compare(&files[2], Trust::Bytes).await.unwrap();
+                if replaced || companion {
+                    let reason = recovery.quarantined[0].reason.as_deref().unwrap();
+                    assert!(reason.contains("day/b.csv"), "{reason}");
+                    assert_eq!(found == Proof::Same, companion);
+                } else {
+                    assert_eq!((recovery.published.len(), found), (1, Proof::Same));
+                    assert_eq!(sink.compare(&files[1], Trust::Bytes).await.unwrap(), Proof::Same);
+                }
+            }
+        }
+    }
+}
+
+/// The ledger knows the spool by its place in the state folder, whatever that is called from where the next run starts.
+#[tokio::test]
+async fn a_state_folder_may_be_called_otherwise() {
+    let World { folder, ledger, .. } = World::new().await;
+    let (state, moved) = (folder.path().join("state"), folder.path().join("moved"));
+    let sink: Arc<dyn Sink> = Arc::new(Folder::new(&folder.path().join("out"), "out").unwrap());
+    prepare(&ledger, &state, sink.as_ref(), "r1").await.unwrap();
+    ledger.close().await;
+    fs::rename(&state, &moved).unwrap();
+    let ledger = Ledger::open(&moved).await.unwrap();
+    let recovery = recover(&ledger, &[sink], &moved, "p", &Quiet).await.unwrap();
+    assert_eq!(recovery.published.len(), 1, "{recovery:?}");
+    assert_eq!(fs::read_dir(moved.join("spool")).unwrap().count(), 0);
+}
+
+/// A delivery that cannot be finished keeps no other one from its target.
+#[tokio::test]
+async fn a_delivery_that_fails_for_good_blocks_no_other() {
+    let world = World::new().await;
+    let sink = world.folder_sink();
+    prepare(&world.ledger, &world.state(), sink.as_ref(), "r1").await.unwrap();
+    fs::create_dir_all(world.published("")).unwrap();
+    std::os::unix::fs::symlink(world.state(), world.published("day")).unwrap();
+    let other = SlotKey { window: "x".into(), ..key(sink.as_ref()) };
+    let mut slot = world.ledger.plan(&other, &plan("r2"), "r2").await.unwrap();
+    let spool = spool_folder(&world.state(), &slot);
+    fs::create_dir_all(&spool).unwrap();
+    let manifest = Manifest { files: vec![sealed_file(&spool, 0, "x.csv", "a\n1\n")], counters: vec![] };
+    world.ledger.spooled(&mut slot).await.unwrap();
+    seal(&world.ledger, &world.state(), &mut slot, &manifest).await.unwrap();
+    for published in [1, 0] {
+        let recovery = recover(&world.ledger, &[sink.clone()], &world.state(), "p", &Quiet).await.unwrap();
+        assert!(recovery.failed[0].1.to_string().contains("symbolic link"), "{recovery:?}");
+        assert_eq!(recovery.published.len(), published);
+    }
+    fs::remove_file(world.published("day")).unwrap();
+    let recovery = recover(&world.ledger, &[sink], &world.state(), "p", &Quiet).await.unwrap();
+    assert_eq!((recovery.failed.len(), recovery.published.len()), (0, 1));
 }
 
 #[tokio::test]
@@ -349,9 +438,11 @@ async fn a_wrong_manifest_is_not_sealed() {
     world.ledger.spooled(&mut slot).await.unwrap();
     let good = sealed_file(&spool, 0, "a.csv", "a\n1\n");
     let twice = SealedFile { ordinal: 1, ..good.clone() };
+    let below = sealed_file(&spool, 3, "a.csv/b/count", "1\n");
     let outside = sealed_file(world.folder.path(), 2, "c.csv", "a\n1\n");
     for (files, wanted) in [
         (vec![good.clone(), twice], "two files"),
+        (vec![below, good.clone()], "`a.csv/b/count` lies below `a.csv`"),
         (vec![SealedFile { path: "../a.csv".into(), ..good.clone() }], "`..` segment"),
         (vec![SealedFile { bytes: 5, ..good.clone() }], "has 4 bytes"),
         (vec![outside], "outside"),

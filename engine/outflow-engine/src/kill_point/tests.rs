@@ -1,3 +1,5 @@
+//! The list of kill points and the places that pass them agree.
+
 use std::collections::BTreeSet;
 use std::path::Path;
 

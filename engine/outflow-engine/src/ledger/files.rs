@@ -1,11 +1,10 @@
 //! The sealed files of slots: written once by the seal, read by publication, recovery and people.
 
-use std::path::PathBuf;
-
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Sqlite, Transaction};
 
 use super::slots::fenced;
+use super::spool_of;
 use super::sqlite::{Ledger, integer, to_json};
 use super::state::{Manifest, Role, SealedFile, Slot, SlotKey, SlotState};
 use crate::error::{Error, Result};
@@ -72,7 +71,9 @@ impl Ledger {
         slot: &Slot,
         file: &SealedFile,
     ) -> Result<()> {
-        let spool_path = file.spool_path.to_str().ok_or_else(|| Error::user("the state folder's path is not UTF-8"))?;
+        // Its name in the slot's spool folder, for the state folder may be called otherwise next time.
+        let name = file.spool_path.file_name().and_then(|name| name.to_str());
+        let name = name.ok_or_else(|| Error::internal("a spool file's name is not UTF-8"))?;
         sqlx::query(
             "INSERT INTO file (attempt, ordinal, role, path, spool_path, row_count, bytes, sha256, content_type,
              metadata, details, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'sealed')",
@@ -81,7 +82,7 @@ impl Ledger {
         .bind(file.ordinal)
         .bind(file.role.name())
         .bind(&file.path)
-        .bind(spool_path)
+        .bind(name)
         .bind(integer(file.rows)?)
         .bind(integer(file.bytes)?)
         .bind(&file.sha256)
@@ -109,7 +110,7 @@ impl Ledger {
             .fetch_one(&self.pool)
             .await
             .map_err(|error| self.failure("reading", error))?;
-        let files = rows.iter().map(|row| self.file(row)).collect::<Result<_>>()?;
+        let files = rows.iter().map(|row| self.file(slot.id, row)).collect::<Result<_>>()?;
         Ok(Manifest { files, counters: self.parse(&counters)? })
     }
 
@@ -157,8 +158,9 @@ impl Ledger {
     }
 
     fn file_record(&self, row: &SqliteRow) -> Result<FileRecord> {
+        let slot = self.column(row, "id")?;
         Ok(FileRecord {
-            slot: self.column(row, "id")?,
+            slot,
             key: SlotKey {
                 pipeline: self.column(row, "pipeline")?,
                 target: self.column(row, "target")?,
@@ -167,11 +169,11 @@ impl Ledger {
             state: self.state(&self.column::<String>(row, "slot_state")?)?,
             run: self.column(row, "run")?,
             published_at: self.column(row, "published_at")?,
-            file: self.file(row)?,
+            file: self.file(slot, row)?,
         })
     }
 
-    fn file(&self, row: &SqliteRow) -> Result<SealedFile> {
+    fn file(&self, slot: i64, row: &SqliteRow) -> Result<SealedFile> {
         let role: String = self.column(row, "role")?;
         let metadata: String = self.column(row, "metadata")?;
         let details: String = self.column(row, "details")?;
@@ -179,7 +181,7 @@ impl Ledger {
             ordinal: self.column(row, "ordinal")?,
             role: if role == Role::Data.name() { Role::Data } else { Role::Companion },
             path: self.column(row, "path")?,
-            spool_path: PathBuf::from(self.column::<String>(row, "spool_path")?),
+            spool_path: spool_of(&self.folder, slot).join(self.column::<String>(row, "spool_path")?),
             rows: self.column::<i64>(row, "row_count")?.unsigned_abs(),
             bytes: self.column::<i64>(row, "bytes")?.unsigned_abs(),
             sha256: self.column(row, "sha256")?,

@@ -53,9 +53,9 @@ fn held(state: &Path, file: &mut File) -> Error {
 }
 
 /// Makes a folder that only this user may enter, with its parents.
-pub(super) fn make_private(folder: &Path) -> Result<()> {
+pub(crate) fn make_private(folder: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
-        Error::external(format!("cannot make the state folder `{}`: {error}", folder.display()))
+        Error::external(format!("cannot make the folder `{}`: {error}", folder.display()))
             .hint("choose a state folder that this user may write to")
     })
 }

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 pub use files::{FileFilter, FileRecord};
 pub use lock::StateLock;
+pub(crate) use lock::make_private;
 pub use runs::{RunFilter, RunRecord};
 pub use sqlite::Ledger;
 pub use state::{Manifest, PlanRecord, Role, SealedFile, Slot, SlotKey, SlotState};
@@ -25,5 +26,9 @@ pub use state::{Manifest, PlanRecord, Role, SealedFile, Slot, SlotKey, SlotState
 /// The folder that holds a slot's files until they are published. It belongs to the slot alone:
 /// it is emptied before a new attempt and removed after publication.
 pub fn spool_folder(state: &Path, slot: &Slot) -> PathBuf {
-    state.join("spool").join(slot.id.to_string())
+    spool_of(state, slot.id)
+}
+
+fn spool_of(state: &Path, slot: i64) -> PathBuf {
+    state.join("spool").join(slot.to_string())
 }

@@ -14,7 +14,8 @@ const SLOT: &str =
 
 impl Ledger {
     /// The slot with its stored plan. A new slot gets the plan given; so an equal key gives equal names for ever.
-    /// When the slot is not sealed yet, this begins a new attempt at it in state `Planned`; look at `state` for the rest.
+    /// When the slot is not sealed yet, this begins a new attempt at it in state `Planned`, made by the pipeline and
+    /// layout of the plan given. A slot that recovery had to leave sealed is refused: its spool is still needed.
     pub async fn plan(&self, key: &SlotKey, new: &PlanRecord, run_id: &str) -> Result<Slot> {
         let mut tx = self.begin("planning").await?;
         sqlx::query(
@@ -38,6 +39,10 @@ impl Ledger {
             .await
             .map_err(|error| self.failure("planning", error))?;
         let mut slot = self.slot(&row)?;
+        if slot.state.is_pinned() {
+            let message = format!("delivery {} of this window is sealed, but could not be finished", slot.id);
+            return Err(Error::external(message).hint("put right what keeps it from its target, and run again"));
+        }
         if matches!(slot.state, SlotState::Planned | SlotState::Spooled) {
             self.begin_attempt(&mut tx, &mut slot, new, run_id).await?;
         }
@@ -67,31 +72,20 @@ impl Ledger {
         .await
         .map_err(|error| self.failure("planning", error))?;
         let attempt = added.last_insert_rowid();
-        let moved =
-            sqlx::query("UPDATE slot SET state = 'planned', epoch = epoch + 1, attempt = ? WHERE id = ? AND epoch = ?")
-                .bind(attempt)
-                .bind(slot.id)
-                .bind(slot.epoch)
-                .execute(&mut **tx)
-                .await
-                .map_err(|error| self.failure("planning", error))?;
+        slot.plan.config_hash.clone_from(&new.config_hash);
+        slot.plan.layout_digest.clone_from(&new.layout_digest);
+        let moved = sqlx::query(
+            "UPDATE slot SET state = 'planned', epoch = epoch + 1, attempt = ?, plan = ? WHERE id = ? AND epoch = ?",
+        )
+        .bind(attempt)
+        .bind(to_json(&slot.plan)?)
+        .bind(slot.id)
+        .bind(slot.epoch)
+        .execute(&mut **tx)
+        .await
+        .map_err(|error| self.failure("planning", error))?;
         fenced(slot, moved.rows_affected())?;
         (slot.state, slot.epoch, slot.attempt) = (SlotState::Planned, slot.epoch + 1, attempt);
-        Ok(())
-    }
-
-    /// Replaces the stored plan of a slot that is not sealed: its pipeline was changed before anything was published.
-    pub async fn replan(&self, slot: &mut Slot, plan: &PlanRecord) -> Result<()> {
-        let moved =
-            sqlx::query("UPDATE slot SET plan = ? WHERE id = ? AND epoch = ? AND state IN ('planned', 'spooled')")
-                .bind(to_json(plan)?)
-                .bind(slot.id)
-                .bind(slot.epoch)
-                .execute(&self.pool)
-                .await
-                .map_err(|error| self.failure("planning", error))?;
-        fenced(slot, moved.rows_affected())?;
-        slot.plan = plan.clone();
         Ok(())
     }
 
@@ -205,12 +199,13 @@ impl Ledger {
 
     /// Deliveries of a pipeline that were begun and neither published nor set aside, oldest first.
     pub async fn unfinished(&self, pipeline: &str) -> Result<Vec<Slot>> {
-        self.slots("state NOT IN ('published', 'quarantined')", pipeline).await
-    }
-
-    /// Deliveries of a pipeline that wait for a person, oldest first.
-    pub async fn quarantined(&self, pipeline: &str) -> Result<Vec<Slot>> {
-        self.slots("state = 'quarantined'", pipeline).await
+        let condition = "pipeline = ? AND state NOT IN ('published', 'quarantined')";
+        let rows = sqlx::query(AssertSqlSafe(format!("{SLOT} WHERE {condition} ORDER BY id")))
+            .bind(pipeline)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.failure("reading", error))?;
+        rows.iter().map(|row| self.slot(row)).collect()
     }
 
     /// The slot of that row id.
@@ -221,15 +216,6 @@ impl Ledger {
             .await
             .map_err(|error| self.failure("reading", error))?;
         row.map(|row| self.slot(&row)).transpose()
-    }
-
-    async fn slots(&self, condition: &'static str, pipeline: &str) -> Result<Vec<Slot>> {
-        let rows = sqlx::query(AssertSqlSafe(format!("{SLOT} WHERE pipeline = ? AND {condition} ORDER BY id")))
-            .bind(pipeline)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(|error| self.failure("reading", error))?;
-        rows.iter().map(|row| self.slot(row)).collect()
     }
 
     async fn advance(

@@ -6,11 +6,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{Row, SqlSafeStr, Sqlite, SqlitePool, Transaction};
 
-use super::lock::make_private;
+use super::make_private;
 use super::state::SlotState;
 use crate::error::{Error, Result};
 
@@ -18,6 +18,8 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Ledger {
     pub(super) pool: SqlitePool,
+    /// The state folder.
+    pub(super) folder: PathBuf,
     path: PathBuf,
 }
 
@@ -26,6 +28,23 @@ impl Ledger {
     /// Whoever means to write holds the folder's [`super::StateLock`].
     pub async fn open(state: &Path) -> Result<Self> {
         make_private(state)?;
+        let ledger = Self::connect(state).await?;
+        ledger.check().await?;
+        ledger.migrate().await?;
+        Ok(ledger)
+    }
+
+    /// Opens the ledger, if there is one, to look things up; it is not read through for damage.
+    pub async fn open_existing(state: &Path) -> Result<Option<Self>> {
+        if !state.join("ledger.sqlite").exists() {
+            return Ok(None);
+        }
+        let ledger = Self::connect(state).await?;
+        ledger.migrate().await?;
+        Ok(Some(ledger))
+    }
+
+    async fn connect(state: &Path) -> Result<Self> {
         let path = state.join("ledger.sqlite");
         touch_private(&path, state)
             .map_err(|error| Error::external(format!("cannot open the ledger `{}`: {error}", path.display())))?;
@@ -37,15 +56,7 @@ impl Ledger {
             .busy_timeout(Duration::from_secs(10));
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
         let pool = pool.map_err(|error| failure(&path, "opening", error))?;
-        let ledger = Self { pool, path };
-        ledger.check().await?;
-        ledger.migrate().await?;
-        Ok(ledger)
-    }
-
-    /// Opens the ledger if there is one.
-    pub async fn open_existing(state: &Path) -> Result<Option<Self>> {
-        if state.join("ledger.sqlite").exists() { Self::open(state).await.map(Some) } else { Ok(None) }
+        Ok(Self { pool, folder: state.to_owned(), path })
     }
 
     /// Ends all use of the file and folds its log into it.
@@ -69,9 +80,10 @@ impl Ledger {
             include_str!("../../migrations/0001_ledger.sql").into_sql_str(),
             false,
         );
-        Migrator::with_migrations(vec![first]).run(&self.pool).await.map_err(|error| {
-            Error::external(format!("cannot bring the ledger `{}` up to date: {error}", self.path.display()))
-                .hint("it may have been written by a newer outflow; use that version")
+        Migrator::with_migrations(vec![first]).run(&self.pool).await.map_err(|error| match error {
+            MigrateError::Execute(error) => self.failure("opening", error),
+            error => Error::external(format!("cannot bring the ledger `{}` up to date: {error}", self.path.display()))
+                .hint("it may have been written by a newer outflow; use that version"),
         })
     }
 

@@ -111,9 +111,9 @@ pub struct PlanRecord {
     pub run_id: String,
     /// The logical instant, in milliseconds since 1970-01-01T00:00:00Z.
     pub scheduled_ms: i64,
-    /// Digest of the pipeline as resolved, secrets left out.
+    /// Digest of the pipeline as resolved, secrets left out; of the latest attempt.
     pub config_hash: String,
-    /// Digest of the layout's code.
+    /// Digest of the layout's code; of the latest attempt.
     pub layout_digest: String,
     /// Seed of every nonce.
     pub nonce_seed: String,

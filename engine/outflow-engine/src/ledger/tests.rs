@@ -1,3 +1,5 @@
+//! The ledger: states, fences, seals, commits, the lock, and files that are no ledger.
+
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
@@ -26,7 +28,7 @@ fn file(ordinal: u32, path: &str) -> SealedFile {
         ordinal,
         role: if path.starts_with("control") { Role::Companion } else { Role::Data },
         path: path.into(),
-        spool_path: "/state/spool/1/0".into(),
+        spool_path: "/made/here/spool/1/0".into(),
         rows: 3,
         bytes: 10,
         sha256: "ab".into(),
@@ -68,9 +70,11 @@ async fn first_plan_of_a_slot_is_kept_for_ever() {
     assert!(second.epoch > first.epoch && second.attempt != first.attempt);
     assert_ne!(ledger.plan(&key("x"), &plan("r2"), "r2").await.unwrap().id, first.id);
 
-    let mut third = ledger.plan(&key("w"), &plan("r3"), "r3").await.unwrap();
-    ledger.replan(&mut third, &plan("r3")).await.unwrap();
-    assert_eq!(ledger.plan(&key("w"), &plan("r4"), "r4").await.unwrap().plan, plan("r3"));
+    // What made the attempt is noted anew, so that nobody is told of a change that came before it.
+    let edited = PlanRecord { config_hash: "d".into(), layout_digest: "m".into(), scheduled_ms: 9, ..plan("r3") };
+    let kept = PlanRecord { config_hash: "d".into(), layout_digest: "m".into(), ..plan("r1") };
+    assert_eq!(ledger.plan(&key("w"), &edited, "r3").await.unwrap().plan, kept);
+    assert_eq!(ledger.slot_by_id(first.id).await.unwrap().unwrap().plan, kept);
 }
 
 #[tokio::test]
@@ -90,6 +94,8 @@ async fn manifest_counters_and_lists_survive_reopening() {
 
     let ledger = Ledger::open_existing(folder.path()).await.unwrap().unwrap();
     assert_eq!(ledger.counter("welcome", "sequence").await.unwrap(), 7);
+    let mut manifest = manifest;
+    manifest.files.iter_mut().for_each(|file| file.spool_path = spool_folder(folder.path(), &slot).join("0"));
     assert_eq!(ledger.manifest(&slot).await.unwrap(), manifest);
     assert_eq!(ledger.plan(&key("w"), &plan("r2"), "r2").await.unwrap(), slot);
     assert!(ledger.unfinished("welcome").await.unwrap().is_empty());
@@ -115,7 +121,7 @@ async fn only_allowed_moves_are_made() {
         assert_eq!(slot.state, SlotState::Verified);
     }
     ledger.quarantine(&mut slot, "not ours").await.unwrap();
-    assert_eq!(ledger.quarantined("welcome").await.unwrap()[0].reason.as_deref(), Some("not ours"));
+    assert_eq!(ledger.slot_by_id(slot.id).await.unwrap().unwrap().reason.as_deref(), Some("not ours"));
     for to in SlotState::ALL {
         assert!(!SlotState::Published.may_become(to) && !SlotState::Quarantined.may_become(to));
         assert_eq!(SlotState::from_name(to.name()), Some(to));
@@ -128,6 +134,8 @@ async fn an_older_holder_of_a_slot_commits_nothing() {
     let (_folder, ledger) = ledger().await;
     let manifest = Manifest { files: vec![file(0, "a.csv")], counters: vec![("n".into(), 1)] };
     let mut old = sealed(&ledger, "w", &manifest).await;
+    let error = ledger.plan(&key("w"), &plan("r2"), "r2").await.unwrap_err();
+    assert!(error.to_string().contains("sealed"), "its spool is not given to another attempt: {error}");
     at(&ledger, &mut old, SlotState::Publishing).await;
     let mut new = old.clone();
     ledger.take_over(&mut new).await.unwrap();

@@ -48,14 +48,10 @@ impl FilesInput {
             .map_err(|cause| Error::internal("reading the heads of the files stopped").caused_by(cause))??;
         let columns = heads::union(&files)?;
         if columns.is_empty() {
-            return Err(Error::user("the source files hold no column").hint("a CSV file needs a header, or `columns`"));
+            return Err(Error::user("the source files hold no column")
+                .hint("a CSV file needs a header; name the columns in `source.files.columns`"));
         }
-        if let Some(field) = columns.iter().find(|field| field.name().starts_with(HIDDEN)) {
-            return Err(Error::user(format!(
-                "the source has a column `{}`; names that start with `{HIDDEN}` are reserved",
-                field.name()
-            )));
-        }
+        refuse_hidden(&columns)?;
         Ok(Self { files: Arc::new(files), columns })
     }
 
@@ -65,7 +61,7 @@ impl FilesInput {
     }
 
     /// Takes in what the rows held beyond the heads; says whether that changes the columns.
-    pub fn widen(&mut self, found: &[jsonl::Column]) -> bool {
+    pub fn widen(&mut self, found: &[jsonl::Column]) -> Result<bool> {
         let mut columns = self.columns.iter().map(heads::json_column).collect();
         let wider = jsonl::widen(&mut columns, found);
         for (number, column) in columns.iter().enumerate() {
@@ -75,7 +71,8 @@ impl FilesInput {
                 None => self.columns.push(heads::json_field(column)),
             }
         }
-        wider
+        refuse_hidden(&self.columns)?;
+        Ok(wider)
     }
 
     /// The rows as a table, for one run of a plan.
@@ -100,6 +97,16 @@ impl FilesInput {
                 surprises: Mutex::default(),
             }),
         })
+    }
+}
+
+fn refuse_hidden(columns: &[FieldRef]) -> Result<()> {
+    match columns.iter().find(|field| field.name().starts_with(HIDDEN)) {
+        None => Ok(()),
+        Some(field) => Err(Error::user(format!(
+            "the source has a column `{}`; names that start with `{HIDDEN}` are reserved",
+            field.name()
+        ))),
     }
 }
 
@@ -226,8 +233,9 @@ impl Batches {
         };
         let (file, decoded) = pending.await.map_err(stopped)??;
         let name = &self.scan.files[file].file.name;
-        self.scan.rows.fetch_add(decoded.rows(), Ordering::Relaxed);
-        for reject in &decoded.rejects {
+        let rows = decoded.rows().min(self.left as u64);
+        self.scan.rows.fetch_add(rows, Ordering::Relaxed);
+        for reject in decoded.rejects.iter().take(self.left) {
             self.scan.dead_letter.push(Reject {
                 file: Some(name.clone()),
                 row: Some(reject.line),

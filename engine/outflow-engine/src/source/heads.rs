@@ -17,6 +17,9 @@ use super::listing::{InputFile, Location};
 use crate::error::{Error, Result};
 use crate::progress::{Event, Progress};
 
+#[cfg(test)]
+mod tests;
+
 /// Bytes of a JSON Lines file that tell its columns.
 const SAMPLE: u64 = 1 << 20;
 

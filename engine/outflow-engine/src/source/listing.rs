@@ -37,11 +37,12 @@ pub enum Location {
     Object(Arc<dyn ObjectStore>, object_store::path::Path),
 }
 
-/// Lists the files of a source, in name order. Relative paths start at `base`.
-pub async fn list(spec: &FilesSource, base: &Path) -> Result<Vec<InputFile>> {
+/// Lists the files of a source, in name order. Relative paths start at `base`. What lies below `leave_out`, the folder
+/// of a local sink, is never input.
+pub async fn list(spec: &FilesSource, base: &Path, leave_out: Option<&Path>) -> Result<Vec<InputFile>> {
     let mut files = match spec.path.strip_prefix("s3://") {
         Some(rest) => list_s3(spec, rest).await?,
-        None => list_local(&spec.path, base)?,
+        None => list_local(&spec.path, base, leave_out)?,
     };
     files.sort_by(|a, b| a.name.cmp(&b.name));
     if files.is_empty() {
@@ -60,42 +61,58 @@ pub fn snapshot(files: &[InputFile]) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn list_local(path: &str, base: &Path) -> Result<Vec<InputFile>> {
-    let full = base.join(path);
+fn list_local(path: &str, base: &Path, leave_out: Option<&Path>) -> Result<Vec<InputFile>> {
+    let base = plain(base)?;
+    let full = plain(&base.join(path))?;
     let candidates = if full.is_dir() {
-        let mut found = expand(&format!("{}/**/*", glob::Pattern::escape(&full.to_string_lossy())), path)?;
-        found.retain(|file| !hidden(file.strip_prefix(&full).unwrap_or(file)));
-        found
+        found_below(&full, &format!("{}/**/*", glob::Pattern::escape(&full.to_string_lossy())), path)?
     } else if full.exists() {
         vec![full]
     } else if path.contains(['*', '?', '[']) {
-        let root = if Path::new(path).is_absolute() {
-            String::new()
-        } else {
-            format!("{}/", glob::Pattern::escape(&base.to_string_lossy()))
-        };
-        let mut found = expand(&format!("{root}{path}"), path)?;
-        found.retain(|file| !file.file_name().is_some_and(|name| hidden(Path::new(name))));
-        found
+        let is_fixed = |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+        let folder = full.components().take_while(is_fixed).collect::<PathBuf>();
+        let pattern = full.strip_prefix(&folder).unwrap_or(&full).to_string_lossy();
+        found_below(&folder, &format!("{}/{pattern}", glob::Pattern::escape(&folder.to_string_lossy())), path)?
     } else {
         Vec::new()
     };
+    let leave_out = leave_out.map(plain).transpose()?;
     let mut files = Vec::new();
     for candidate in candidates {
         let metadata = std::fs::metadata(&candidate)
             .map_err(|cause| Error::external(format!("cannot read `{}`: {cause}", candidate.display())))?;
-        if !metadata.is_file() {
+        if !metadata.is_file() || leave_out.as_ref().is_some_and(|folder| candidate.starts_with(folder)) {
             continue;
         }
+        // An absolute path is one name wherever the pipeline is called from; a relative one moves with its project.
+        let name = if Path::new(path).is_absolute() {
+            &candidate
+        } else {
+            candidate.strip_prefix(&base).unwrap_or(&candidate)
+        };
         let modified = metadata.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
         files.push(InputFile {
-            name: candidate.strip_prefix(base).unwrap_or(&candidate).to_string_lossy().into_owned(),
+            name: name.to_string_lossy().into_owned(),
             size: metadata.len(),
             version: modified.map(|age| age.as_nanos().to_string()).unwrap_or_default(),
             location: Location::Local(candidate),
         });
     }
     Ok(files)
+}
+
+/// The path from the root, without `.` components.
+fn plain(path: &Path) -> Result<PathBuf> {
+    let absolute = std::path::absolute(path)
+        .map_err(|cause| Error::user(format!("the path `{}` cannot be used: {cause}", path.display())))?;
+    Ok(absolute.components().collect())
+}
+
+/// What matches a pattern and is not hidden below `folder`.
+fn found_below(folder: &Path, pattern: &str, path: &str) -> Result<Vec<PathBuf>> {
+    let mut found = expand(pattern, path)?;
+    found.retain(|file| !hidden(file.strip_prefix(folder).unwrap_or(file)));
+    Ok(found)
 }
 
 fn expand(pattern: &str, path: &str) -> Result<Vec<PathBuf>> {
@@ -123,9 +140,13 @@ async fn list_s3(spec: &FilesSource, rest: &str) -> Result<Vec<InputFile>> {
         version: meta.e_tag.unwrap_or_else(|| meta.last_modified.to_string()),
         location: Location::Object(store.clone(), meta.location),
     };
+    let parsed = |key: &str| {
+        object_store::path::Path::parse(key)
+            .map_err(|cause| Error::user(format!("source path `{}` is not a key: {cause}", spec.path)))
+    };
     let literal = !key.contains(['*', '?', '[']);
     if literal && !key.is_empty() && !key.ends_with('/') {
-        match store.head(&key.into()).await {
+        match store.head(&parsed(key)?).await {
             Ok(meta) => return Ok(vec![object(meta)]),
             Err(object_store::Error::NotFound { .. }) => {}
             Err(cause) => return Err(external(cause)),
@@ -136,10 +157,14 @@ async fn list_s3(spec: &FilesSource, rest: &str) -> Result<Vec<InputFile>> {
     let pattern = glob::Pattern::new(key)
         .map_err(|cause| Error::user(format!("source path `{}` is not a glob: {cause}", spec.path)))?;
     let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
-    let metas: Vec<_> = store.list(Some(&folder.into())).try_collect().await.map_err(external)?;
+    let folder = folder.trim_end_matches('/');
+    let metas: Vec<_> = store.list(Some(&parsed(folder)?)).try_collect().await.map_err(external)?;
     Ok(metas
         .into_iter()
-        .filter(|meta| !hidden(Path::new(meta.location.as_ref())))
+        // Consoles make empty objects that stand for folders.
+        .filter(|meta| {
+            meta.size > 0 && !hidden(Path::new(meta.location.as_ref().strip_prefix(folder).unwrap_or_default()))
+        })
         .filter(|meta| literal || pattern.matches_with(meta.location.as_ref(), options))
         .map(object)
         .collect())

@@ -4,13 +4,81 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
-use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
+use object_store::client::{HttpClient, HttpConnector, ReqwestConnector};
+use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, RetryConfig};
 use outflow_spec::store::S3Access;
 
 use crate::error::{Error, Result};
 
-/// A client for one bucket, for sources and sinks alike.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Longest a write may last, of a part at most; and longest a read may wait for its next bytes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A client that reads one bucket. An object may take hours, as long as its bytes keep coming.
 pub fn s3(bucket: &str, access: &S3Access) -> Result<Arc<dyn ObjectStore>> {
+    reader(bucket, access, PATIENCE)
+}
+
+pub(super) fn reader(bucket: &str, access: &S3Access, idle: Duration) -> Result<Arc<dyn ObjectStore>> {
+    let plain = is_plain(access);
+    let options = ClientOptions::new().with_allow_http(plain).with_connect_timeout(CONNECT).with_timeout_disabled();
+    let builder = builder(bucket, access)?
+        .with_http_connector(Reader { plain, idle })
+        .with_client_options(options)
+        .with_retry(retries(6, Duration::from_secs(24 * 60 * 60)));
+    built(bucket, builder)
+}
+
+/// A client that writes to one bucket, and reads back part by part.
+pub(super) fn s3_writer(bucket: &str, access: &S3Access) -> Result<Arc<dyn ObjectStore>> {
+    let options =
+        ClientOptions::new().with_allow_http(is_plain(access)).with_connect_timeout(CONNECT).with_timeout(PATIENCE);
+    let builder = builder(bucket, access)?
+        .with_conditional_put(S3ConditionalPut::ETagMatch)
+        .with_client_options(options)
+        .with_retry(retries(4, Duration::from_secs(30)));
+    built(bucket, builder)
+}
+
+fn built(bucket: &str, builder: AmazonS3Builder) -> Result<Arc<dyn ObjectStore>> {
+    let client = builder.build();
+    Ok(Arc::new(client.map_err(|error| Error::user(format!("bucket `{bucket}` cannot be used: {error}")))?))
+}
+
+/// `object_store` limits how long a request may last as a whole; this limits its silences.
+#[derive(Debug)]
+struct Reader {
+    plain: bool,
+    idle: Duration,
+}
+
+impl HttpConnector for Reader {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let allows_http = options.get_config_value(&ClientConfigKey::AllowHttp).as_deref() == Some("true");
+        if allows_http && !self.plain {
+            // The cloud's own service for credentials, which has its own limits.
+            return ReqwestConnector::default().connect(options);
+        }
+        // Objects are taken as they are stored: their size counts compressed bytes.
+        let client = reqwest::Client::builder()
+            .https_only(!self.plain)
+            .connect_timeout(CONNECT)
+            .read_timeout(self.idle)
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            .build()
+            .map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
+        Ok(HttpClient::new(client))
+    }
+}
+
+fn is_plain(access: &S3Access) -> bool {
+    access.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"))
+}
+
+fn builder(bucket: &str, access: &S3Access) -> Result<AmazonS3Builder> {
     check_bucket(bucket)?;
     // With a key of its own a pipeline takes nothing else from the environment: two pipelines never mix credentials.
     let mut builder = if access.access_key_id.is_some() { AmazonS3Builder::new() } else { AmazonS3Builder::from_env() };
@@ -34,31 +102,19 @@ pub fn s3(bucket: &str, access: &S3Access) -> Result<Arc<dyn ObjectStore>> {
     if let Some(token) = &access.session_token {
         builder = builder.with_token(token.reveal());
     }
-    let plain = access.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
-    let options = ClientOptions::new()
-        .with_allow_http(plain)
-        .with_connect_timeout(Duration::from_secs(5))
-        .with_timeout(Duration::from_secs(60));
-    let client = builder
-        .with_bucket_name(bucket)
-        .with_conditional_put(S3ConditionalPut::ETagMatch)
-        .with_client_options(options)
-        .with_retry(retries())
-        .build()
-        .map_err(|error| Error::user(format!("bucket `{bucket}` cannot be used: {error}")))?;
-    Ok(Arc::new(client))
+    Ok(builder.with_bucket_name(bucket))
 }
 
-/// A short outage is bridged; a long one is the next run's matter.
-fn retries() -> RetryConfig {
+/// A short outage is bridged; a long one is the next run's matter. `retry_timeout` counts from the request's beginning.
+fn retries(max_retries: usize, retry_timeout: Duration) -> RetryConfig {
     RetryConfig {
         backoff: BackoffConfig {
             init_backoff: Duration::from_millis(200),
             max_backoff: Duration::from_secs(5),
             base: 2.0,
         },
-        max_retries: 4,
-        retry_timeout: Duration::from_secs(30),
+        max_retries,
+        retry_timeout,
     }
 }
 

@@ -1,4 +1,4 @@
-//! SHA-256 of files, as hex.
+//! SHA-256 of files.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
@@ -6,6 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
+
+use crate::pipeline::hex;
 
 /// Reads a file, which must not be a symbolic link, and returns its digest. Blocks.
 pub(crate) fn hash_file(path: &Path) -> io::Result<String> {
@@ -18,9 +20,4 @@ pub(crate) fn hash_file(path: &Path) -> io::Result<String> {
             read => digest.update(&buffer[..read]),
         }
     }
-}
-
-/// Lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

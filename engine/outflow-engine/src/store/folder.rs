@@ -10,11 +10,12 @@ use async_trait::async_trait;
 use outflow_layout::layout::Target;
 use sha2::{Digest, Sha256};
 
-use super::digest::{hash_file, hex};
+use super::digest::hash_file;
 use super::{Proof, Put, Sink, Trust, check_path};
 use crate::error::{Error, Result};
 use crate::kill_point;
 use crate::ledger::SealedFile;
+use crate::pipeline::hex;
 use crate::progress::{Event, Progress};
 
 /// A folder.

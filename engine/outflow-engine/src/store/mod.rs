@@ -25,13 +25,15 @@ use crate::error::{Error, Result};
 use crate::ledger::SealedFile;
 use crate::progress::Progress;
 
-/// How far the spool file may be trusted to hold the sealed bytes.
+/// How far the spool file and the target may be trusted to hold the sealed bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// This process wrote and sealed it.
     Spool,
-    /// It may have been changed since: hash before use.
+    /// It may have been changed since: hash before use. What the target itself notes of the bytes is believed.
     Nothing,
+    /// As `Nothing`, and the target's bytes are always read.
+    Bytes,
 }
 
 /// What a target shows under a final name.
@@ -94,7 +96,7 @@ pub fn open_sink(spec: &SinkSpec, base: &Path) -> Result<Arc<dyn Sink>> {
                 secret_access_key: sink.secret_access_key.clone(),
                 session_token: sink.session_token.clone(),
             };
-            let client = s3(&sink.bucket, &access)?;
+            let client = access::s3_writer(&sink.bucket, &access)?;
             Arc::new(Bucket::new(client, &sink.bucket, &sink.path, sink.endpoint.as_deref())?)
         }
     })

@@ -1,5 +1,10 @@
+//! Sinks: what they publish, what they refuse, and what their failures mean.
+
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use object_store::memory::InMemory;
 use object_store::{Attribute, GetOptions, ObjectStore, ObjectStoreExt};
@@ -23,7 +28,7 @@ fn file(folder: &Path, path: &str, body: &[u8]) -> SealedFile {
         spool_path,
         rows: 1,
         bytes: body.len() as u64,
-        sha256: digest::hex(Sha256::digest(body).as_slice()),
+        sha256: crate::pipeline::hex(Sha256::digest(body).as_slice()),
         content_type: Some("text/csv".into()),
         metadata: vec![("Flow".into(), "welcome".into())],
         details: serde_json::Value::Null,
@@ -63,6 +68,47 @@ fn s3_access_is_checked_before_any_request() {
         assert_eq!(error.domain(), Domain::User);
         assert!(error.to_string().contains(wanted) && !error.to_string().contains("hunter2"), "{error}");
     }
+}
+
+/// An object may take longer than any limit, as long as its bytes keep coming; after a silence the rest is asked for.
+#[tokio::test]
+async fn a_slow_object_is_read_to_its_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut first, _) = listener.accept().unwrap();
+        request(&mut first);
+        first.write_all(answer("200 OK", "Content-Length: 10\r\n").as_bytes()).unwrap();
+        for byte in b"slowly" {
+            std::thread::sleep(Duration::from_millis(100));
+            first.write_all(&[*byte]).unwrap();
+        }
+        let (mut second, _) = listener.accept().unwrap();
+        let resumed = request(&mut second);
+        let range = "Content-Length: 4\r\nContent-Range: bytes 6-9/10\r\n";
+        second.write_all(answer("206 Partial Content", range).as_bytes()).unwrap();
+        second.write_all(b" but").unwrap();
+        resumed
+    });
+    let access = S3Access {
+        endpoint: Some(endpoint),
+        access_key_id: Some(Secret::new("k")),
+        secret_access_key: Some(Secret::new("s")),
+        ..S3Access::default()
+    };
+    let client = access::reader("acme", &access, Duration::from_millis(300)).unwrap();
+    let body = client.get(&"a.csv".into()).await.unwrap().bytes().await.unwrap();
+    assert_eq!(body, &b"slowly but"[..]);
+    assert!(server.join().unwrap().to_ascii_lowercase().contains("range: bytes=6-9"));
+}
+
+fn request(stream: &mut TcpStream) -> String {
+    let lines = BufReader::new(stream).lines().map(|line| line.unwrap());
+    lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+fn answer(status: &str, length: &str) -> String {
+    format!("HTTP/1.1 {status}\r\nETag: \"e\"\r\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n{length}\r\n")
 }
 
 #[test]
@@ -113,7 +159,7 @@ async fn conforms(sink: &dyn Sink, folder: &Path) {
         let sealed = file(folder, &path, b"one\ntwo\nthree\n");
         let put = sink.put(&sealed, ".part", &Quiet).await.unwrap();
         assert!(matches!(put, Put::Stored), "{put:?}");
-        for trust in [Trust::Spool, Trust::Nothing] {
+        for trust in [Trust::Spool, Trust::Nothing, Trust::Bytes] {
             assert_eq!(sink.compare(&sealed, trust).await.unwrap(), Proof::Same);
         }
         fs::remove_file(&sealed.spool_path).unwrap();
@@ -217,6 +263,17 @@ async fn an_object_carries_its_digest_type_and_metadata() {
     for (body, same) in [(&b"same"[..], true), (&b"diff"[..], false)] {
         store.put(&"p/bare.csv".into(), body.to_vec().into()).await.unwrap();
         assert_eq!(sink.compare(&sealed, Trust::Spool).await.unwrap() == Proof::Same, same);
+    }
+    // With metadata that lies they are too, when asked for.
+    for part in [1 << 20, 3] {
+        let sink = Bucket::new(store.clone(), "acme", "p", None).unwrap().with_part(part);
+        let mut attributes = object_store::Attributes::new();
+        attributes.insert(Attribute::Metadata("outflow-sha256".into()), sealed.sha256.clone().into());
+        store.put_opts(&"p/bare.csv".into(), b"lies".to_vec().into(), attributes.into()).await.unwrap();
+        assert_eq!(sink.compare(&sealed, Trust::Nothing).await.unwrap(), Proof::Same);
+        assert!(matches!(sink.compare(&sealed, Trust::Bytes).await.unwrap(), Proof::Different(_)));
+        store.put(&"p/bare.csv".into(), b"same".to_vec().into()).await.unwrap();
+        assert_eq!(sink.compare(&sealed, Trust::Bytes).await.unwrap(), Proof::Same);
     }
     let odd = SealedFile { metadata: vec![("flow".into(), "naïve".into())], ..sealed };
     sink.put(&odd, "", &Quiet).await.unwrap_err();

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use datafusion::dataframe::DataFrame;
 use datafusion::prelude::SessionContext;
 use jiff::{Timestamp, tz::TimeZone};
-use outflow_spec::transform::{OnUndefined, TransformSpec};
+use outflow_spec::transform::TransformSpec;
 
 use crate::dead_letter::DeadLetter;
 use crate::error::{Error, Result};
@@ -56,12 +56,6 @@ pub async fn apply_all(specs: &[TransformSpec], mut frame: DataFrame, context: &
 /// The result of a layout's query over the rows, which it calls `input`.
 pub async fn query(rows: DataFrame, query: &str) -> Result<DataFrame> {
     sql::apply(query, rows, Place { index: None, kind: "query" }).await
-}
-
-/// Whether a transform can reject rows, and so wants to know their file and line.
-pub fn can_reject(spec: &TransformSpec) -> bool {
-    let TransformSpec::Contexts(contexts) = spec else { return false };
-    contexts.columns.iter().any(|column| column.on_undefined == OnUndefined::Error || !contexts::is_simple(column))
 }
 
 /// Registers the SQL functions of outflow: `sha256_identity(text)`, trimmed and in lower case before the digest, and

@@ -245,20 +245,6 @@ async fn mistakes_are_errors_with_the_place_and_what_is_there() {
     }
 }
 
-#[test]
-fn only_templates_that_may_fail_ask_for_the_origin_of_rows() {
-    let cases = [
-        ("{{ a }}", OnUndefined::Empty, false),
-        ("{{ a }}", OnUndefined::Keep, false),
-        ("{{ a }}", OnUndefined::Error, true),
-        ("{{ a|upper }}", OnUndefined::Empty, true),
-    ];
-    for (template, on_undefined, expected) in cases {
-        assert_eq!(can_reject(&contexts(&[("c", template, on_undefined)])[0]), expected, "{template}");
-    }
-    assert!(!can_reject(&TransformSpec::Filter("true".into())));
-}
-
 /// No key in a plan: it is printed in logs and explanations.
 #[tokio::test]
 async fn keys_are_never_shown() {

@@ -62,4 +62,12 @@ fn clashes() {
     assert_eq!(register.artifacts(&[], &[artifact("c", "1")]), Ok(()), "the same artifact again");
     assert!(register.artifacts(&[], &[artifact("c", "2")]).is_err());
     assert!(register.artifacts(&[], &[artifact("x", "1")]).is_err(), "over a data file");
+    let error = register.artifacts(&[], &[artifact("d", "1"), artifact("d", "1")]).expect_err("of two data files");
+    assert!(error.starts_with("two companions are both named `d`"), "{error}");
+    assert_eq!(register.artifacts(&[], &[artifact("e/f/g", "1"), artifact("e-f", "1"), artifact("e/fg", "1")]), Ok(()));
+    for (path, inner, outer) in [("e", "e/", "e"), ("e/f", "e/f/g", "e/f"), ("x/count", "x/count", "x")] {
+        let error = register.artifacts(&[], &[artifact(path, "1")]).expect_err(path);
+        let told = error.contains(&format!("`{inner}")) && error.contains(&format!(" below `{outer}`"));
+        assert!(told, "{error}");
+    }
 }

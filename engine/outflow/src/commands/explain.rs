@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::failure::Failure;
+use crate::output;
 
 /// Arguments of `explain`.
 #[derive(clap::Args)]
@@ -12,19 +13,18 @@ pub struct Args {
 }
 
 /// Prints what a code means, with a bad and a good example.
-#[expect(clippy::print_stdout, reason = "the binary prints")]
 pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
     let doc = outflow_spec::explain(&args.code.to_uppercase()).ok_or_else(|| {
         anyhow::anyhow!("unknown code `{}`\nhint: codes are printed by `outflow lint`, such as OF101", args.code)
     })?;
-    println!(
-        "{}: {}\n\n{}\n\nBad:\n\n{}\nGood:\n\n{}",
+    output::print(&format!(
+        "{}: {}\n\n{}\n\nBad:\n\n{}\nGood:\n\n{}\n",
         doc.code,
         doc.title,
         doc.explanation,
         indent(doc.bad),
         indent(doc.good)
-    );
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 

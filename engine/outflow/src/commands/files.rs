@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use outflow_engine::ledger::{FileFilter, Ledger};
+use outflow_engine::ledger::{FileFilter, FileRecord, Ledger};
 use outflow_engine::verify::{Verified, verify};
 
 use super::runs::{State, ledger};
 use super::{Format, block_on};
 use crate::failure::Failure;
+use crate::output;
 use crate::project::{self, Parameter};
 
 /// Commands on files.
@@ -57,40 +58,41 @@ pub fn execute(command: &Command) -> Result<ExitCode, Failure> {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the binary prints")]
 fn list(args: &List) -> Result<ExitCode, Failure> {
     let filter = FileFilter { pipeline: args.pipeline.clone(), run: None, limit: args.limit };
     let files = block_on(async { ledger(&args.state).await?.files(&filter).await })??;
-    match args.state.format {
-        Format::Json => println!("{}", serde_json::json!({"schema": "outflow/files/v1", "files": files})),
-        Format::Human => files.iter().for_each(|record| {
-            let file = &record.file;
-            println!(
-                "{:<11} {:>10} rows  {:>12} bytes  {}  {}",
-                record.state.name(),
-                file.rows,
-                file.bytes,
-                &file.sha256[..12],
-                file.path
-            );
-        }),
-    }
+    let line = |record: &FileRecord| {
+        let file = &record.file;
+        format!(
+            "{:<11} {:>10} rows  {:>12} bytes  {}  {}\n",
+            record.state.name(),
+            file.rows,
+            file.bytes,
+            &file.sha256[..12],
+            file.path
+        )
+    };
+    output::print(&match args.state.format {
+        Format::Json => format!("{}\n", serde_json::json!({"schema": "outflow/files/v1", "files": files})),
+        Format::Human => files.iter().map(line).collect(),
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
-#[expect(clippy::print_stdout, reason = "the binary prints")]
 fn check(args: &Verify) -> Result<ExitCode, Failure> {
-    let pipeline = project::load(&args.pipeline, &args.parameters)?;
+    let (pipeline, redaction) = project::load(&args.pipeline, &args.parameters)?;
     let state = args.state.clone().unwrap_or_else(|| pipeline.base.join(".outflow"));
     let files = block_on(async {
         let at = State { state, format: args.format };
         let opened: Ledger = ledger(&at).await?;
         verify(&pipeline, &opened).await
-    })??;
-    match args.format {
-        Format::Json => println!("{}", serde_json::json!({"schema": "outflow/verify/v1", "files": files})),
-        Format::Human => files.iter().for_each(|Verified { path, outcome, .. }| println!("{outcome:<10} {path}")),
-    }
+    })?
+    .map_err(|error| Failure::Engine(error, redaction))?;
+    let line = |Verified { path, outcome, .. }: &Verified| format!("{outcome:<10} {path}\n");
+    output::print(&match args.format {
+        Format::Json => format!("{}\n", serde_json::json!({"schema": "outflow/verify/v1", "files": files})),
+        Format::Human => files.iter().map(line).collect(),
+    })?;
     let bad = files.iter().any(|file| !file.is_intact());
     Ok(if bad { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }

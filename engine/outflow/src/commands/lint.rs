@@ -9,6 +9,7 @@ use outflow_spec::Finding;
 use outflow_spec::render::{self, Report};
 
 use crate::failure::Failure;
+use crate::output;
 use crate::project::{self, Parameter};
 
 /// How findings are written.
@@ -61,39 +62,45 @@ struct Checked {
     findings: Vec<Finding>,
 }
 
-/// Checks files and prints every finding. Nothing is connected to.
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the binary prints")]
+/// Checks files and prints every finding; one that cannot be read leaves the others to be checked. Nothing is
+/// connected to.
 pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
     let files = pipeline_files(&args.paths)?;
     let language = project::language()?;
     let mut checked = Vec::new();
     for path in &files {
-        let text = project::read(path)?;
-        let mut loaded = project::check(&language, path, &text, &args.parameters);
-        project::check_further(path, &mut loaded)?;
+        let text = match project::read(path) {
+            Ok(text) => text,
+            Err(error) => {
+                output::tell(&format!("error: {error:#}\n"));
+                continue;
+            }
+        };
+        let (mut loaded, redaction) = project::check(&language, path, &text, &args.parameters);
+        project::check_further(path, &mut loaded, &redaction)?;
         loaded.findings.retain(|finding| selected(args, finding));
         checked.push(Checked { path: path.display().to_string(), text, findings: loaded.findings });
     }
     let reports = checked.iter().map(|file| Report { path: &file.path, text: &file.text, findings: &file.findings });
     let reports = reports.collect::<Vec<_>>();
-    match args.format {
-        Format::Human => print!("{}", render::human(&reports, project::colour(&std::io::stdout()))),
-        Format::Concise => print!("{}", render::concise(&reports)),
-        Format::Github => print!("{}", render::github(&reports)),
-        Format::Json => println!("{}", render::json(&reports).trim_end()),
-        Format::Sarif => println!("{}", render::sarif(&reports).trim_end()),
-    }
+    output::print(&match args.format {
+        Format::Human => render::human(&reports, project::colour(&std::io::stdout())),
+        Format::Concise => render::concise(&reports),
+        Format::Github => render::github(&reports),
+        Format::Json => render::json(&reports).trim_end().to_owned() + "\n",
+        Format::Sarif => render::sarif(&reports).trim_end().to_owned() + "\n",
+    })?;
     let (errors, warnings) = count(&checked);
     if args.format == Format::Human {
-        eprintln!(
-            "{} checked: {}, {}",
-            plural(files.len(), "file"),
+        output::tell(&format!(
+            "{} checked: {}, {}\n",
+            plural(checked.len(), "file"),
             plural(errors, "error"),
             plural(warnings, "warning")
-        );
+        ));
     }
     let failed = errors > 0 || (args.deny_warnings && warnings > 0);
-    Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    Ok(ExitCode::from(if checked.len() < files.len() { 2 } else { failed.into() }))
 }
 
 fn selected(args: &Args, finding: &Finding) -> bool {

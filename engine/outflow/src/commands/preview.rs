@@ -8,6 +8,7 @@ use outflow_engine::preview::{Preview, PreviewOptions, preview};
 
 use super::{Format, block_on};
 use crate::failure::Failure;
+use crate::output;
 use crate::project::{self, Parameter};
 
 /// Arguments of `preview`.
@@ -37,9 +38,8 @@ pub struct Args {
 }
 
 /// Prints every file that would be delivered.
-#[expect(clippy::print_stdout, reason = "the binary prints")]
 pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
-    let pipeline = project::load(&args.pipeline, &args.parameters)?;
+    let (pipeline, redaction) = project::load(&args.pipeline, &args.parameters)?;
     let options = PreviewOptions {
         at: args.at.unwrap_or_else(Timestamp::now),
         rows: args.rows,
@@ -47,11 +47,11 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
         bytes: 4096,
         memory: 256 << 20,
     };
-    let made = block_on(preview(&pipeline, &options))??;
-    match args.format {
-        Format::Human => print!("{}", human(&made)),
-        Format::Json => println!("{}", serde_json::json!(made)),
-    }
+    let made = block_on(preview(&pipeline, &options))?.map_err(|error| Failure::Engine(error, redaction))?;
+    output::print(&match args.format {
+        Format::Human => human(&made),
+        Format::Json => format!("{}\n", serde_json::json!(made)),
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,10 +1,13 @@
 //! `outflow run PIPELINE…`.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use jiff::Timestamp;
+use outflow_engine::pipeline::Pipeline;
 use outflow_engine::report::RunReport;
 use outflow_engine::run::{RunOptions, run};
 
@@ -12,7 +15,8 @@ use super::{Format, block_on};
 use crate::failure::Failure;
 use crate::progress::{Show, watcher};
 use crate::project::{self, Parameter};
-use crate::report;
+use crate::redaction::Redaction;
+use crate::{output, report};
 
 /// Arguments of `run`.
 #[derive(clap::Args)]
@@ -54,38 +58,55 @@ pub struct Args {
     progress: Show,
 }
 
-/// Runs each pipeline. One failure among several is a partial result.
+/// Runs each pipeline. One failure among several is a partial result. What happened outweighs where it is told: a
+/// stream that cannot be written to stops no pipeline.
 pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
-    let mut reports = Vec::new();
+    let report = args.report.as_deref().map(create).transpose()?;
+    let mut told = Vec::new();
     let mut failures = Vec::new();
+    let mut printed = Ok(());
     for path in &args.pipelines {
-        match deliver(args, path) {
-            Ok(report) => reports.push(report),
-            Err(failure) if args.pipelines.len() == 1 => return Err(failure),
+        let loaded = project::load(path, &args.parameters);
+        let name = match &loaded {
+            Ok((pipeline, _)) => pipeline.spec.name.clone(),
+            Err(_) => path.display().to_string(),
+        };
+        let result = loaded.and_then(|(pipeline, redaction)| deliver(args, &pipeline, redaction));
+        let (value, human) = match &result {
+            Ok(report) => (serde_json::json!(report), report::human(report)),
             Err(failure) => {
                 failure.report();
                 failures.push(failure.code());
+                (failure.told(&name), String::new())
             }
-        }
-    }
-    if let Some(path) = &args.report {
-        let text = match reports.as_slice() {
-            [one] => serde_json::to_string_pretty(one),
-            many => serde_json::to_string_pretty(many),
         };
-        let text = text.context("cannot write the report")?;
-        std::fs::write(path, text + "\n").with_context(|| format!("cannot write the report `{}`", path.display()))?;
+        printed = printed.and(output::print(&match args.format {
+            Format::Human => human,
+            Format::Json => format!("{value}\n"),
+        }));
+        told.push(value);
+    }
+    if let Some((path, mut file)) = report {
+        let text = match told.as_slice() {
+            [one] => format!("{one:#}\n"),
+            many => format!("{:#}\n", serde_json::json!(many)),
+        };
+        file.write_all(text.as_bytes()).with_context(|| format!("cannot write the report `{}`", path.display()))?;
     }
     Ok(match failures.iter().max() {
-        None => ExitCode::SUCCESS,
-        Some(_) if !reports.is_empty() => ExitCode::from(5),
+        None => printed.map(|()| ExitCode::SUCCESS)?,
+        Some(_) if failures.len() < told.len() => ExitCode::from(5),
         Some(code) => ExitCode::from(*code),
     })
 }
 
-#[expect(clippy::print_stdout, reason = "the binary prints")]
-fn deliver(args: &Args, path: &Path) -> Result<RunReport, Failure> {
-    let pipeline = project::load(path, &args.parameters)?;
+/// Creates the file of the report, before there is anything to report: where that fails, nothing runs.
+fn create(path: &Path) -> anyhow::Result<(&Path, File)> {
+    let file = File::create(path).with_context(|| format!("cannot write the report `{}`", path.display()))?;
+    Ok((path, file))
+}
+
+fn deliver(args: &Args, pipeline: &Pipeline, redaction: Redaction) -> Result<RunReport, Failure> {
     let options = RunOptions {
         now: Timestamp::now(),
         at: args.at,
@@ -93,16 +114,10 @@ fn deliver(args: &Args, path: &Path) -> Result<RunReport, Failure> {
         local_sink: args.sink.clone(),
         max_rejects: args.max_rejects,
         memory: args.memory,
+        hidden: redaction.pairs(),
     };
     let progress = watcher(args.progress, &pipeline.spec.name);
-    let result = block_on(run(&pipeline, &options, &progress))?;
-    drop(progress);
-    let report = result?;
-    match args.format {
-        Format::Human => print!("{}", report::human(&report)),
-        Format::Json => println!("{}", serde_json::json!(report)),
-    }
-    Ok(report)
+    block_on(run(pipeline, &options, &progress))?.map_err(|error| Failure::Engine(error, redaction))
 }
 
 fn local_sink(text: &str) -> Result<PathBuf, String> {

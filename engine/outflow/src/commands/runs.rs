@@ -10,7 +10,7 @@ use outflow_engine::report::RunReport;
 
 use super::{Format, block_on};
 use crate::failure::Failure;
-use crate::report;
+use crate::{output, report};
 
 /// Commands on runs.
 #[derive(clap::Subcommand)]
@@ -62,31 +62,30 @@ pub fn execute(command: &Command) -> Result<ExitCode, Failure> {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the binary prints")]
 fn list(args: &List) -> Result<ExitCode, Failure> {
     let filter = RunFilter { pipeline: args.pipeline.clone(), status: None, limit: args.limit };
     let runs = block_on(async { ledger(&args.state).await?.runs(&filter).await })??;
-    match args.state.format {
-        Format::Json => println!("{}", serde_json::json!({"schema": "outflow/runs/v1", "runs": runs})),
-        Format::Human => runs.iter().for_each(|run| {
-            let files = run.report.as_ref().and_then(|report| report["files"].as_array()).map_or(0, Vec::len);
-            let status = run.report.as_ref().and_then(|report| report["status"].as_str()).unwrap_or(&run.status);
-            println!("{}  {}  {:<18} {files:>3} files  {}", run.id, run.started_at, status, run.pipeline);
-        }),
-    }
+    let line = |run: &RunRecord| {
+        let files = run.report.as_ref().and_then(|report| report["files"].as_array()).map_or(0, Vec::len);
+        let status = run.report.as_ref().and_then(|report| report["status"].as_str()).unwrap_or(&run.status);
+        format!("{}  {}  {:<18} {files:>3} files  {}\n", run.id, run.started_at, status, run.pipeline)
+    };
+    output::print(&match args.state.format {
+        Format::Json => format!("{}\n", serde_json::json!({"schema": "outflow/runs/v1", "runs": runs})),
+        Format::Human => runs.iter().map(line).collect(),
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
-#[expect(clippy::print_stdout, reason = "the binary prints")]
 fn show(args: &Show) -> Result<ExitCode, Failure> {
     let run = block_on(async { ledger(&args.state).await?.run(&args.id).await })??;
     let run = run.ok_or_else(|| {
         anyhow!("no single run has an id that begins with `{}`\nhint: see `outflow runs list`", args.id)
     })?;
-    match args.state.format {
-        Format::Json => println!("{}", serde_json::json!({"schema": "outflow/run-record/v1", "run": run})),
-        Format::Human => print!("{}", human(&run)),
-    }
+    output::print(&match args.state.format {
+        Format::Json => format!("{}\n", serde_json::json!({"schema": "outflow/run-record/v1", "run": run})),
+        Format::Human => human(&run),
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use crate::failure::Failure;
+use crate::output;
 use crate::project;
 
 /// Prints the JSON Schema of pipeline files.
-#[expect(clippy::print_stdout, reason = "the binary prints")]
 pub fn execute() -> Result<ExitCode, Failure> {
-    println!("{:#}", outflow_spec::schema(&project::layouts()));
+    output::print(&format!("{:#}\n", outflow_spec::schema(&project::layouts())))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -78,11 +78,6 @@ pub(super) fn apply(
     columns::with(frame, added, place)
 }
 
-/// Whether a context needs no template engine at run time.
-pub(super) fn is_simple(column: &ContextColumn) -> bool {
-    pieces::pieces(&segments::segments(&column.template), |_| false).is_some()
-}
-
 fn compile(column: &ContextColumn, known: &[String], clock: &Clock, place: Place) -> Result<Template> {
     let name = &column.name;
     if name.starts_with(columns::HIDDEN) {

@@ -202,7 +202,8 @@ fn only_text_columns_and_defaults_are_simple() {
     ];
     for (template, expected) in cases {
         let column = ContextColumn { name: "x".into(), template: template.into(), on_undefined: Empty };
-        assert_eq!(is_simple(&column), expected, "{template}");
+        let pieces = pieces::pieces(&segments::segments(&column.template), |_| false);
+        assert_eq!(pieces.is_some(), expected, "{template}");
     }
 }
 
