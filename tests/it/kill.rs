@@ -25,7 +25,7 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let row = |row: usize| {
-            let operation = if row % 3 == 0 { "remove" } else { "add" };
+            let operation = if row.is_multiple_of(3) { "remove" } else { "add" };
             format!("{{\"identifier\":\"contact{row}@example.com\",\"variant\":null,\"operation\":\"{operation}\"}}\n")
         };
         std::fs::write(folder.path().join("contacts.jsonl"), (0..ROWS).map(row).collect::<String>()).unwrap();

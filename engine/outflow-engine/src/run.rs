@@ -335,7 +335,7 @@ fn empty_folder(folder: &Path) -> Result<()> {
     let failed =
         |cause: std::io::Error| Error::external(format!("cannot prepare the spool `{}`: {cause}", folder.display()));
     match std::fs::remove_dir_all(folder) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => return Err(failed(cause)),
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => Err(failed(cause)),
         _ => make_private(folder),
     }
 }

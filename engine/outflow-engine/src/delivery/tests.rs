@@ -312,7 +312,8 @@ async fn data_lost_after_its_verification_is_noticed() {
                 if companion {
                     show(&world, sink.as_ref(), &files[2], None).await;
                 }
-                let recovery = recover(&world.ledger, &[sink.clone()], &world.state(), "p", &Quiet).await.unwrap();
+                let recovery =
+                    recover(&world.ledger, std::slice::from_ref(&sink), &world.state(), "p", &Quiet).await.unwrap();
                 let found = sink.compare(&files[2], Trust::Bytes).await.unwrap();
                 if replaced || companion {
                     let reason = recovery.quarantined[0].reason.as_deref().unwrap();
@@ -358,7 +359,7 @@ async fn a_delivery_that_fails_for_good_blocks_no_other() {
     world.ledger.spooled(&mut slot).await.unwrap();
     seal(&world.ledger, &world.state(), &mut slot, &manifest).await.unwrap();
     for published in [1, 0] {
-        let recovery = recover(&world.ledger, &[sink.clone()], &world.state(), "p", &Quiet).await.unwrap();
+        let recovery = recover(&world.ledger, std::slice::from_ref(&sink), &world.state(), "p", &Quiet).await.unwrap();
         assert!(recovery.failed[0].1.to_string().contains("symbolic link"), "{recovery:?}");
         assert_eq!(recovery.published.len(), published);
     }
@@ -408,7 +409,8 @@ async fn a_damaged_spool_is_never_published() {
                     let other = sealed_file(world.folder.path(), 9, path, body);
                     sink.put(&other, ".x", &Quiet).await.unwrap();
                 }
-                let recovery = recover(&world.ledger, &[sink.clone()], &world.state(), "p", &Quiet).await.unwrap();
+                let recovery =
+                    recover(&world.ledger, std::slice::from_ref(&sink), &world.state(), "p", &Quiet).await.unwrap();
                 assert_eq!((recovery.quarantined.len(), recovery.replanned.len()), (shown.into(), (!shown).into()));
                 let slot = run(&world.ledger, &world.state(), &sink, "r2").await.unwrap();
                 assert_eq!(slot.state, if shown { SlotState::Quarantined } else { SlotState::Published });
@@ -424,7 +426,7 @@ async fn a_delivery_to_a_target_no_longer_named_is_kept() {
     let slot = prepare(&world.ledger, &world.state(), world.folder_sink().as_ref(), "r1").await.unwrap();
     let (_, bucket) = world.bucket(Fault::None);
     let recovery = recover(&world.ledger, &[bucket], &world.state(), "p", &Quiet).await.unwrap();
-    assert_eq!(recovery.stranded, [slot.clone()]);
+    assert_eq!(recovery.stranded, std::slice::from_ref(&slot));
     assert!(spool_folder(&world.state(), &slot).exists());
 }
 

@@ -1,5 +1,7 @@
 //! The formats through their public face: files beside this one, other libraries, and hostile input.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod differential;
 mod hostile;
 mod spectrum;
