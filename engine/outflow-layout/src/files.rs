@@ -261,7 +261,8 @@ fn dialect(spec: &CsvSpec, delimiter: u8, found: &mut Vec<Diagnostic>) -> Dialec
         found.push(error("files/csv", "/csv/encoding", &why, "leave `encoding` out for UTF-8"));
         plain.encoding
     });
-    if spec.bom == Some(true) && encoding != plain.encoding {
+    let marked = [encoding_rs::UTF_8, encoding_rs::UTF_16LE, encoding_rs::UTF_16BE];
+    if spec.bom == Some(true) && !marked.contains(&encoding) {
         let message = format!("`{}` has no byte order mark", encoding.name());
         found.push(error("files/csv", "/csv/bom", &message, "leave `bom` out"));
     }
