@@ -293,7 +293,11 @@ fn file_reports(manifest: &Manifest, sink: &dyn Sink) -> Vec<FileReport> {
     let ordered = manifest.of(Role::Data).into_iter().chain(manifest.of(Role::Companion));
     let report = |file: &SealedFile| FileReport {
         path: file.path.clone(),
-        url: format!("{}/{}", sink.identity().split(" at ").next().unwrap_or_default(), file.path),
+        // A folder is told by where it is, whatever target it stands in for.
+        url: match sink.identity() {
+            folder if folder.starts_with("file://") => format!("{folder}/{}", file.path),
+            _ => sink.target().url(&file.path),
+        },
         role: file.role.name().to_owned(),
         rows: (file.role == Role::Data).then_some(file.rows),
         bytes: file.bytes,
