@@ -39,6 +39,7 @@ pub fn encoder(format: &Format, schema: &Schema) -> Result<Option<Arc<dyn Encode
     Ok(match format {
         Format::Csv(dialect) => Some(Arc::new(csv::write::CsvEncoder::new(dialect, schema)?)),
         Format::JsonLines(style) => Some(Arc::new(jsonl::write::JsonEncoder::new(*style, schema))),
+        Format::JsonArray(_) | Format::JsonObject(_) => return Err(Error::data("JSON documents are not written yet")),
         Format::Parquet => None,
     })
 }

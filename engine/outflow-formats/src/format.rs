@@ -7,6 +7,10 @@ pub enum Format {
     Csv(Dialect),
     /// One JSON object a line.
     JsonLines(JsonStyle),
+    /// One JSON array of objects, one an element and a line.
+    JsonArray(JsonStyle),
+    /// One JSON object with a member a row.
+    JsonObject(JsonObject),
     /// Apache Parquet.
     Parquet,
 }
@@ -84,6 +88,17 @@ pub enum Terminator {
 pub struct JsonStyle {
     /// Leaves null members out.
     pub omit_null: bool,
+}
+
+/// A JSON document with a member for each row: `{"<root>": {"<key of the row>": {…}, …}}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonObject {
+    /// The column that names the member; it is not repeated in the value.
+    pub key: String,
+    /// The one member of the document that holds them all; none = they are the document's own.
+    pub root: Option<String>,
+    /// How values are written.
+    pub style: JsonStyle,
 }
 
 /// Container around a written file.

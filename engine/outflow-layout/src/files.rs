@@ -12,7 +12,7 @@ use outflow_spec::source::EscapeSpec;
 use crate::dialect;
 use crate::layout::{
     Artifact, Dataset, Diagnostic, Field, FileFacts, FileIntent, FileName, HIDDEN_PREFIX, Layout, LayoutError,
-    Manifest, Output, PartitionKey, RunInfo, Severity, Written,
+    Manifest, Output, PartitionKey, Roll, RunInfo, Severity, Written,
 };
 use crate::name::Register;
 use template::{Place, Templates};
@@ -114,6 +114,7 @@ impl Layout for Files {
             query: None,
             expand: None,
             filter: None,
+            input_rules: Vec::new(),
             rules: Vec::new(),
             fields,
             pass_through: false,
@@ -126,6 +127,8 @@ impl Layout for Files {
                 LayoutCompression::Zstd => Compression::Zstd,
                 LayoutCompression::Zip => Compression::Zip,
             },
+            roll: Roll::default(),
+            counters: Vec::new(),
             write_when_empty: self.spec.when_empty == WhenEmptySpec::Write,
             name_after: self.name_after,
         }])

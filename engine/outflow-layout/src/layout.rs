@@ -100,9 +100,12 @@ pub struct Output {
     pub expand: Option<Expand>,
     /// Rows kept.
     pub filter: Option<String>,
-    /// Rules that rows must keep; a row that breaks one goes to the dead-letter file.
+    /// Rules that every row of the input must keep, before any output takes its share; equal ones of several outputs
+    /// count once. A row that breaks one goes to the dead-letter file.
+    pub input_rules: Vec<Rule>,
+    /// Rules that the rows kept by `filter` must keep; a row that breaks one goes to the dead-letter file.
     pub rules: Vec<Rule>,
-    /// Columns written, in order.
+    /// Columns written, in order. Two may have one name where the format allows it (CSV).
     pub fields: Vec<Field>,
     /// Appends every input column not named in `fields`, in input order.
     pub pass_through: bool,
@@ -114,10 +117,45 @@ pub struct Output {
     pub format: Format,
     /// Container around each file.
     pub compression: Compression,
+    /// When a file is closed and the next part begun.
+    pub roll: Roll,
+    /// Numbers without gaps that names may hold.
+    pub counters: Vec<Counter>,
     /// Whether a run without rows writes a file with its header only.
     pub write_when_empty: bool,
     /// Whether names need the facts of the written file.
     pub name_after: bool,
+}
+
+/// When a file is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Roll {
+    /// Most rows of a file.
+    pub max_rows: Option<u64>,
+    /// Most bytes of a file before its container; a single larger row still is a file.
+    pub max_bytes: Option<u64>,
+}
+
+/// A number that the ledger keeps and only the commit of a delivery advances.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// Its name, one number for all that share it.
+    pub name: String,
+    /// What counts.
+    pub scope: CounterScope,
+    /// The first value.
+    pub first: u64,
+}
+
+/// What advances a counter by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CounterScope {
+    /// A delivery that writes anything.
+    Run,
+    /// A delivery that writes a file of the output; each dataset has its own number.
+    Output,
+    /// Each file of the output; each dataset has its own number.
+    File,
 }
 
 /// One output row per element of a list expression.
@@ -191,7 +229,7 @@ pub struct FileFacts {
 /// A file's name and what goes with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FileName {
-    /// Path below the target.
+    /// Path below the target. Zip files of one run with the same path and different entries become one archive.
     pub path: String,
     /// Name of the entry inside an archive.
     pub archive_entry: Option<String>,

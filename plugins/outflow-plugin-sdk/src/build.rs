@@ -41,10 +41,19 @@ impl Output {
         self
     }
 
-    /// Rejects the rows for which `condition` is not true.
-    pub fn rule(mut self, condition: &str, code: &str, message: &str) -> Self {
+    /// Rejects the rows of this output for which `condition` is not true.
+    pub fn rule(self, condition: &str, code: &str, message: &str) -> Self {
+        self.keep("rule", condition, code, message)
+    }
+
+    /// Rejects the rows of the whole input for which `condition` is not true, before any output takes its share.
+    pub fn input_rule(self, condition: &str, code: &str, message: &str) -> Self {
+        self.keep("input-rule", condition, code, message)
+    }
+
+    fn keep(mut self, key: &str, condition: &str, code: &str, message: &str) -> Self {
         let rule = serde_json::json!({"condition": condition, "code": code, "message": message});
-        self.extras.push(("rule".to_string(), rule.to_string()));
+        self.extras.push((key.to_string(), rule.to_string()));
         self
     }
 }

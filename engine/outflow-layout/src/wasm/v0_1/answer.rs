@@ -1,11 +1,11 @@
 //! Checks what a guest answers and turns it into the engine's terms.
 //! What the interface can say and this engine cannot do is refused by name, never dropped.
 
-use outflow_formats::format::{self, Dialect, Escape, JsonStyle, QuoteMode, Terminator};
+use outflow_formats::format::{self, Dialect, Escape, JsonObject, JsonStyle, QuoteMode, Terminator};
 
 use super::bindings::exports::outflow::plugin::layout as guest;
 use crate::dialect::{ascii, encoding};
-use crate::layout::{Artifact, Expand, Field, Output, PartitionKey, Rule};
+use crate::layout::{Artifact, Counter, CounterScope, Expand, Field, Output, PartitionKey, Roll, Rule};
 
 const MAX_OUTPUTS: usize = 10_000;
 const MAX_ARTIFACT: usize = 16 << 20;
@@ -32,12 +32,18 @@ pub fn artifacts(answer: Vec<guest::Artifact>) -> Result<Vec<Artifact>, String> 
 }
 
 fn output(output: guest::Output) -> Result<Output, String> {
-    if output.roll.max_rows.is_some() || output.roll.max_bytes.is_some() {
-        return Err("`roll` is not offered by this version".to_string());
+    if output.roll.max_rows == Some(0) || output.roll.max_bytes == Some(0) {
+        return Err("`roll` allows no row in a file".to_string());
     }
-    if !output.counters.is_empty() {
-        return Err("`counters` are not offered by this version".to_string());
-    }
+    let counter = |c: guest::Counter| Counter {
+        name: c.name,
+        scope: match c.scope {
+            guest::CounterScope::Run => CounterScope::Run,
+            guest::CounterScope::Output => CounterScope::Output,
+            guest::CounterScope::File => CounterScope::File,
+        },
+        first: c.first,
+    };
     let field = |f: guest::Field| Field { name: f.name, expr: f.expr, json: f.json };
     let key = |k: guest::PartitionKey| PartitionKey { name: k.name, value: k.value };
     let format = format(output.format, &output.extras)?;
@@ -54,13 +60,16 @@ fn output(output: guest::Output) -> Result<Output, String> {
         query: output.query,
         expand: output.expand.map(|e| Expand { elements: e.elements, as_name: e.as_name }),
         filter: output.filter,
-        rules: rules(&output.extras)?,
+        input_rules: rules(&output.extras, "input-rule")?,
+        rules: rules(&output.extras, "rule")?,
         fields: output.fields.into_iter().map(field).collect(),
         pass_through: output.pass_through,
         partition_by: output.partition_by.into_iter().map(key).collect(),
         order_by: output.order_by,
         format,
         compression,
+        roll: Roll { max_rows: output.roll.max_rows, max_bytes: output.roll.max_bytes },
+        counters: output.counters.into_iter().map(counter).collect(),
         write_when_empty: output.when_empty == guest::WhenEmpty::Write,
         name_after: output.naming == guest::Naming::After,
     })
@@ -74,24 +83,33 @@ struct RuleText {
     message: String,
 }
 
-fn rules(extras: &[(String, String)]) -> Result<Vec<Rule>, String> {
+fn rules(extras: &[(String, String)], wanted: &str) -> Result<Vec<Rule>, String> {
     let read = |(_, text): &(String, String)| {
-        let rule: RuleText = serde_json::from_str(text).map_err(|error| format!("a `rule` does not read: {error}"))?;
+        let rule: RuleText =
+            serde_json::from_str(text).map_err(|error| format!("a `{wanted}` does not read: {error}"))?;
         Ok(Rule { condition: rule.condition, code: rule.code, message: rule.message })
     };
-    extras.iter().filter(|(key, _)| key == "rule").map(read).collect()
+    extras.iter().filter(|(key, _)| key == wanted).map(read).collect()
 }
 
 fn format(format: guest::Format, extras: &[(String, String)]) -> Result<format::Format, String> {
     match format {
         guest::Format::Csv(csv) => dialect(csv, extras).map(format::Format::Csv),
-        guest::Format::JsonLines(json) if matches!(json.nested, guest::NestedAs::Native) => {
-            Ok(format::Format::JsonLines(JsonStyle { omit_null: json.omit_null }))
-        }
-        guest::Format::JsonLines(_) => Err("`json-text` for nested values is not offered by this version".to_string()),
-        guest::Format::JsonArray(_) => Err("the format `json-array` is not offered by this version".to_string()),
-        guest::Format::JsonObject(_) => Err("the format `json-object` is not offered by this version".to_string()),
+        guest::Format::JsonLines(json) => json_style(json).map(format::Format::JsonLines),
+        guest::Format::JsonArray(json) => json_style(json).map(format::Format::JsonArray),
+        guest::Format::JsonObject((key, json)) => Ok(format::Format::JsonObject(JsonObject {
+            key,
+            root: extras.iter().find(|(key, _)| key == "json-root").map(|(_, root)| root.clone()),
+            style: json_style(json)?,
+        })),
         guest::Format::Parquet(_) => Ok(format::Format::Parquet),
+    }
+}
+
+fn json_style(json: guest::Json) -> Result<JsonStyle, String> {
+    match json.nested {
+        guest::NestedAs::Native => Ok(JsonStyle { omit_null: json.omit_null }),
+        guest::NestedAs::JsonText => Err("`json-text` for nested values is not offered by this version".to_string()),
     }
 }
 
