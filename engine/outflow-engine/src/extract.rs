@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use outflow_formats::format::Compression;
 use outflow_layout::layout::Layout;
+use tokio::sync::Mutex;
 
 use crate::dead_letter::DeadLetter;
 use crate::error::{Error, Result};
@@ -56,6 +57,7 @@ pub async fn extract(
 ) -> Result<(Vec<SpooledFile>, u64)> {
     let pipeline = extraction.pipeline;
     let outflow_spec::source::SourceSpec::Files(source) = &pipeline.spec.source;
+    let layout = Mutex::new(layout);
     let mut input = FilesInput::open(source, extraction.inputs).await?;
     loop {
         let session = plan::session(extraction.memory)?;
@@ -67,7 +69,7 @@ pub async fn extract(
         };
         let table = input.table(dead.clone(), extraction.limit, extraction.progress.clone());
         let rows = plan::rows(&session, table.clone(), &pipeline.spec.transforms, &context).await?;
-        let outputs = layout.outputs(&[plan::dataset(&rows)]).await?;
+        let outputs = layout.lock().await.outputs(&[plan::dataset(&rows)]).await?;
         let [output] = <[_; 1]>::try_from(outputs).map_err(|outputs| {
             Error::user(format!("the layout asks for {} outputs of one source; this version writes one", outputs.len()))
         })?;
@@ -78,7 +80,7 @@ pub async fn extract(
         if extraction.view == View::Masked {
             planned = plan::masked(planned)?;
         }
-        let files = spool.write(planned, layout, 0).await.map_err(Error::while_running)?;
+        let files = spool.write(planned, &layout, 0).await.map_err(Error::while_running)?;
         if !input.widen(&table.surprises())? {
             dead.finish()?;
             return Ok((files, table.rows_read()));

@@ -15,7 +15,7 @@ use outflow_formats::file::{Finished, OutputFile};
 use outflow_formats::format::Format;
 use outflow_layout::layout::{Artifact, FileFacts, FileIntent, FileName, Layout, Output, Target, Written};
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
@@ -73,12 +73,12 @@ struct Partition {
 }
 
 impl Spool<'_> {
-    /// Runs one output to its end. Files come back in the order in which their first rows came.
+    /// Runs one output, the `number`th of its layout, to its end. Several may run at the same time. Files come back in the order in which their first rows came.
     pub async fn write(
         &self,
         planned: PlannedOutput,
-        layout: &mut dyn Layout,
-        first: usize,
+        layout: &Mutex<&mut dyn Layout>,
+        number: usize,
     ) -> Result<Vec<SpooledFile>> {
         let stream = planned.frame.execute_stream().await.map_err(running)?;
         let encoder = encoder(&planned.output.format, &planned.schema).map_err(format_error)?;
@@ -93,7 +93,7 @@ impl Spool<'_> {
             open: Vec::new(),
             known: HashMap::new(),
         };
-        let routed = self.route(stream, &mut router, layout, first).await;
+        let routed = self.route(stream, &mut router, layout, number).await;
         // The writer ends when the last sender is gone.
         let Router { output, schema, open, sender, .. } = router;
         drop(sender);
@@ -118,7 +118,7 @@ impl Spool<'_> {
         }
         if output.name_after && !files.is_empty() {
             let intents = files.iter().map(|file| (file.intent.clone(), Some(file.facts.clone()))).collect::<Vec<_>>();
-            let names = layout.name_files(&intents).await?;
+            let names = layout.lock().await.name_files(&intents).await?;
             files.iter_mut().zip(names).for_each(|(file, name)| file.name = name);
         }
         Ok(files)
@@ -128,15 +128,15 @@ impl Spool<'_> {
         &self,
         mut stream: datafusion::execution::SendableRecordBatchStream,
         router: &mut Router,
-        layout: &mut dyn Layout,
-        first: usize,
+        layout: &Mutex<&mut dyn Layout>,
+        number: usize,
     ) -> Result<()> {
         while let Some(batch) = stream.next().await {
             let batch = batch.map_err(running)?;
             for (values, rows) in router.split(&batch)? {
                 let index = match router.known.get(&values) {
                     Some(index) => *index,
-                    None => self.open(router, layout, values, first).await?,
+                    None => self.open(router, layout, values, number).await?,
                 };
                 kill_point!("spool-batch");
                 self.progress.event(Event::Rows(rows.num_rows() as u64));
@@ -144,7 +144,7 @@ impl Spool<'_> {
             }
         }
         if router.open.is_empty() && router.output.write_when_empty && router.output.partition_by.is_empty() {
-            self.open(router, layout, Vec::new(), first).await?;
+            self.open(router, layout, Vec::new(), number).await?;
         }
         Ok(())
     }
@@ -152,9 +152,9 @@ impl Spool<'_> {
     async fn open(
         &self,
         router: &mut Router,
-        layout: &mut dyn Layout,
+        layout: &Mutex<&mut dyn Layout>,
         values: Vec<String>,
-        first: usize,
+        number: usize,
     ) -> Result<usize> {
         let index = router.open.len();
         if index == MOST_FILES {
@@ -172,14 +172,17 @@ impl Spool<'_> {
             counters: Vec::new(),
         };
         // A name that needs the facts of the file comes later.
-        let names =
-            if router.output.name_after { Vec::new() } else { layout.name_files(&[(intent.clone(), None)]).await? };
+        let names = if router.output.name_after {
+            Vec::new()
+        } else {
+            layout.lock().await.name_files(&[(intent.clone(), None)]).await?
+        };
         let name = match names.into_iter().next() {
             Some(name) => name,
             None if router.output.name_after => FileName::default(),
             None => return Err(Error::internal("the layout gave no name for a file")),
         };
-        let path = self.folder.join(format!("{:06}", first + index));
+        let path = self.folder.join(format!("{number:04}-{index:06}"));
         let open = OpenFile {
             path: path.clone(),
             output: router.output.clone(),

@@ -85,7 +85,9 @@ impl OutputFile {
             .map_err(|source| Error::io(&format!("creating `{}`", path.display()), source))?;
         let container = Container::new(file, compression, entry_name)?;
         let writer = match format {
-            Format::Csv(_) | Format::JsonLines(_) | Format::JsonArray(_) | Format::JsonObject(_) => Writer::Text(container),
+            Format::Csv(_) | Format::JsonLines(_) | Format::JsonArray(_) | Format::JsonObject(_) => {
+                Writer::Text(container)
+            }
             Format::Parquet => Writer::Parquet(Box::new(parquet_writer(container, schema)?)),
         };
         Ok(Self { writer })
