@@ -73,13 +73,14 @@ pub async fn extract(
         let [output] = <[_; 1]>::try_from(outputs).map_err(|outputs| {
             Error::user(format!("the layout asks for {} outputs of one source; this version writes one", outputs.len()))
         })?;
-        let mut planned = plan::output(rows, output, dead).await?;
+        let mut laid = plan::output(rows, output, dead).await?;
         if extraction.view != View::Delivered {
-            planned.output.compression = Compression::None;
+            laid.output.compression = Compression::None;
         }
         if extraction.view == View::Masked {
-            planned = plan::masked(planned)?;
+            laid = plan::masked(laid)?;
         }
+        let planned = laid.planned().await?;
         let files = spool.write(planned, &layout, 0).await.map_err(Error::while_running)?;
         if !input.widen(&table.surprises())? {
             dead.finish()?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::UnnestOptions;
 use datafusion::datasource::TableProvider;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -18,19 +19,38 @@ use crate::dead_letter::DeadLetter;
 use crate::error::{Error, Result};
 use crate::reject::{self, RejectRule};
 use crate::source::HIDDEN;
+use crate::spool::running;
 use crate::transform::{self, TransformContext};
 
 /// Prefix of the columns that hold a row's partition values.
 pub const PARTITION: &str = "_outflow_partition_";
 
-/// One output of the layout, ready to run: its frame has the written columns, then the partition values.
-pub struct PlannedOutput {
+/// One output of the layout laid over the rows: its frame has the written columns, then the partition values.
+pub struct LaidOutput {
     /// What the layout asked for.
     pub output: Output,
     /// The rows.
     pub frame: DataFrame,
     /// Columns written, in order.
     pub schema: SchemaRef,
+}
+
+/// One output of the layout, its rows ready to flow.
+pub struct PlannedOutput {
+    /// What the layout asked for.
+    pub output: Output,
+    /// The rows: the written columns, then the partition values as text.
+    pub rows: SendableRecordBatchStream,
+    /// Columns written, in order; where names repeat, only here.
+    pub schema: SchemaRef,
+}
+
+impl LaidOutput {
+    /// Makes the rows ready to flow.
+    pub async fn planned(self) -> Result<PlannedOutput> {
+        let rows = self.frame.execute_stream().await.map_err(running)?;
+        Ok(PlannedOutput { output: self.output, rows, schema: self.schema })
+    }
 }
 
 /// A session that keeps rows in input order and names as they are written.
@@ -85,7 +105,7 @@ pub fn dataset(frame: &DataFrame) -> Dataset {
 }
 
 /// Lays one output of the layout over the rows.
-pub async fn output(rows: DataFrame, output: Output, dead_letter: &Arc<DeadLetter>) -> Result<PlannedOutput> {
+pub async fn output(rows: DataFrame, output: Output, dead_letter: &Arc<DeadLetter>) -> Result<LaidOutput> {
     let input = visible(&rows).map(|field| field.name().clone()).collect::<Vec<_>>();
     let mut frame = match &output.query {
         Some(query) => transform::query(rows, query).await?,
@@ -119,7 +139,7 @@ pub async fn output(rows: DataFrame, output: Output, dead_letter: &Arc<DeadLette
     let width = columns.len() - output.partition_by.len();
     let frame = frame.select(columns).map_err(planning)?;
     let schema = written_schema(&frame, &output, width);
-    Ok(PlannedOutput { output, frame, schema })
+    Ok(LaidOutput { output, frame, schema })
 }
 
 fn written_columns(frame: &DataFrame, output: &Output, input: &[String]) -> Result<Vec<Expr>> {
@@ -152,8 +172,8 @@ fn written_schema(frame: &DataFrame, output: &Output, width: usize) -> SchemaRef
 }
 
 /// Hides personal values behind stars, for people who look: each word keeps its first character, digests stay.
-pub fn masked(planned: PlannedOutput) -> Result<PlannedOutput> {
-    let PlannedOutput { output, mut frame, schema } = planned;
+pub fn masked(laid: LaidOutput) -> Result<LaidOutput> {
+    let LaidOutput { output, mut frame, schema } = laid;
     for field in schema.fields().iter().filter(|field| outflow_spec::lint::personal::is_personal(field.name())) {
         let column = || cast(ident(field.name().as_str()), DataType::Utf8View);
         let digest = regexp_like(column(), lit("^([0-9a-f]{32,}|[A-Za-z0-9+/]{22,}={0,2})$"), None);
@@ -161,7 +181,7 @@ pub fn masked(planned: PlannedOutput) -> Result<PlannedOutput> {
         let shown = when(digest, column()).otherwise(stars).map_err(planning)?;
         frame = frame.with_column(field.name(), cast(shown, field.data_type().clone())).map_err(planning)?;
     }
-    Ok(PlannedOutput { output, frame, schema })
+    Ok(LaidOutput { output, frame, schema })
 }
 
 fn visible(frame: &DataFrame) -> impl Iterator<Item = &Arc<Field>> {

@@ -73,14 +73,14 @@ struct Partition {
 }
 
 impl Spool<'_> {
-    /// Runs one output, the `number`th of its layout, to its end. Several may run at the same time. Files come back in the order in which their first rows came.
+    /// Runs one output, the `number`th of its layout, to its end. Several may run at the same time.
+    /// Files come back in the order in which their first rows came.
     pub async fn write(
         &self,
         planned: PlannedOutput,
         layout: &Mutex<&mut dyn Layout>,
         number: usize,
     ) -> Result<Vec<SpooledFile>> {
-        let stream = planned.frame.execute_stream().await.map_err(running)?;
         let encoder = encoder(&planned.output.format, &planned.schema).map_err(format_error)?;
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let (sender, receiver) = mpsc::channel(2 * cores);
@@ -93,7 +93,7 @@ impl Spool<'_> {
             open: Vec::new(),
             known: HashMap::new(),
         };
-        let routed = self.route(stream, &mut router, layout, number).await;
+        let routed = self.route(planned.rows, &mut router, layout, number).await;
         // The writer ends when the last sender is gone.
         let Router { output, schema, open, sender, .. } = router;
         drop(sender);
