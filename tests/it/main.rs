@@ -4,6 +4,7 @@
 
 mod contracts;
 mod golden_simon;
+mod init;
 mod kill;
 mod lint;
 mod readme;

@@ -39,13 +39,15 @@ pub struct RunOptions {
     pub memory: usize,
     /// Values that came from outside, each with what stands for it in the ledger.
     pub hidden: Vec<(String, String)>,
+    /// Stands for the id of the run and the seed of its nonces, so that a test delivers the same bytes every time.
+    pub fixed_id: Option<String>,
 }
 
 /// Runs a pipeline once: delivers its window, or finds it delivered.
 pub async fn run(pipeline: &Pipeline, options: &RunOptions, progress: &Arc<dyn Progress>) -> Result<RunReport> {
     let _lock = StateLock::acquire(&options.state)?;
     let ledger = Ledger::open(&options.state).await?;
-    let run_id = run_id(options.now);
+    let run_id = options.fixed_id.clone().unwrap_or_else(|| run_id(options.now));
     ledger.begin_run(&run_id, &pipeline.spec.name).await?;
     let result = deliver(pipeline, options, &ledger, &run_id, progress).await;
     let outcome = match &result {
@@ -260,7 +262,10 @@ fn plan_record(pipeline: &Pipeline, options: &RunOptions, key: &SlotKey, run_id:
         scheduled_ms: options.at.unwrap_or(options.now).as_millisecond(),
         config_hash: pipeline.digest.clone(),
         layout_digest: pipeline.layout.digest.clone(),
-        nonce_seed: sha256(format!("{}\0{}\0{}", key.pipeline, key.target, key.window).as_bytes()),
+        nonce_seed: match &options.fixed_id {
+            Some(id) => sha256(id.as_bytes()),
+            None => sha256(format!("{}\0{}\0{}", key.pipeline, key.target, key.window).as_bytes()),
+        },
         details: serde_json::Value::Null,
     }
 }

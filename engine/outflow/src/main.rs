@@ -2,18 +2,21 @@
 //! everything else to standard error.
 
 mod commands;
+mod embedded;
+mod expected;
 mod failure;
 mod output;
 mod progress;
 mod project;
 mod redaction;
 mod report;
+mod trial;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{explain, files, lint, preview, run, runs, schema};
+use commands::{explain, files, init, lint, preview, run, runs, schema, test};
 
 /// Deliver marketing feeds exactly as the other side expects them, once.
 #[derive(Parser)]
@@ -25,6 +28,7 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  outflow init feeds --vendor simon              a pipeline to start from
   outflow lint pipelines/                        check every pipeline below a folder
   outflow preview pipelines/simon/welcome-flow.yaml
   outflow run pipelines/simon/welcome-flow.yaml  deliver; the same input twice is a no-op
@@ -35,6 +39,8 @@ Exit codes: 0 done, 1 findings, 2 usage or configuration, 3 failed (do not retry
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write a pipeline that runs, with sample data and what it must deliver
+    Init(init::Args),
     /// Check pipeline files; every finding at once
     Lint(lint::Args),
     /// Say what a finding's code means, with a bad and a good example
@@ -45,6 +51,8 @@ enum Command {
     Preview(preview::Args),
     /// Deliver pipelines
     Run(run::Args),
+    /// Compare what pipelines deliver with what they must
+    Test(test::Args),
     /// Look at past runs
     #[command(subcommand)]
     Runs(runs::Command),
@@ -55,11 +63,13 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Init(args) => init::execute(&args),
         Command::Lint(args) => lint::execute(&args),
         Command::Explain(args) => explain::execute(&args),
         Command::Schema => schema::execute(),
         Command::Preview(args) => preview::execute(&args),
         Command::Run(args) => run::execute(&args),
+        Command::Test(args) => test::execute(&args),
         Command::Runs(command) => runs::execute(&command),
         Command::Files(command) => files::execute(&command),
     };

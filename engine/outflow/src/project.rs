@@ -123,7 +123,7 @@ pub fn colour(stream: &impl IsTerminal) -> bool {
 }
 
 /// The folder a file is in.
-fn folder(path: &Path) -> PathBuf {
+pub fn folder(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),

@@ -119,8 +119,8 @@ fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Files as named; below folders, every YAML file that is not hidden and not a test beside a pipeline.
-fn pipeline_files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+/// Files as named; below folders, every YAML file that is not hidden, not a test and not what one expects.
+pub fn pipeline_files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() { walk(path, &mut files)? } else { files.push(path.clone()) }
@@ -139,7 +139,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     for path in entries {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let yaml = name.ends_with(".yaml") || name.ends_with(".yml");
-        if name.starts_with('.') {
+        if name.starts_with('.') || name == "expected" {
             continue;
         } else if path.is_dir() {
             walk(&path, files)?;

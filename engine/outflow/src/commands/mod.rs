@@ -2,11 +2,13 @@
 
 pub mod explain;
 pub mod files;
+pub mod init;
 pub mod lint;
 pub mod preview;
 pub mod run;
 pub mod runs;
 pub mod schema;
+pub mod test;
 
 use clap::ValueEnum;
 

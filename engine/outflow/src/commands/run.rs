@@ -115,6 +115,7 @@ fn deliver(args: &Args, pipeline: &Pipeline, redaction: Redaction) -> Result<Run
         max_rejects: args.max_rejects,
         memory: args.memory,
         hidden: redaction.pairs(),
+        fixed_id: None,
     };
     let progress = watcher(args.progress, &pipeline.spec.name);
     block_on(run(pipeline, &options, &progress))?.map_err(|error| Failure::Engine(error, redaction))
