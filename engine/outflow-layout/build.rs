@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[path = "build/nested.rs"]
 mod nested;
 
-const BUILT_IN: [&str; 1] = ["simon"];
+const BUILT_IN: [&str; 3] = ["apsis", "customerio", "simon"];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=OUTFLOW_PLUGINS_DIR");
@@ -34,7 +34,7 @@ fn main() {
 
 fn build() -> Result<PathBuf, String> {
     let out = std::env::var_os("OUT_DIR").ok_or("cargo sets no OUT_DIR")?;
-    for source in ["Cargo.toml", "Cargo.lock", "outflow-plugin-sdk", "simon"] {
+    for source in ["Cargo.toml", "Cargo.lock", "outflow-plugin-sdk"].into_iter().chain(BUILT_IN) {
         println!("cargo::rerun-if-changed={}", Path::new(nested::PLUGINS).join(source).display());
     }
     nested::build(&Path::new(&out).join("plugins-target"), &BUILT_IN)

@@ -13,12 +13,23 @@ struct BuiltIn {
     wasm: &'static [u8],
 }
 
+/// Reads a plugin's manifest and component into the binary.
+macro_rules! built_in {
+    ($name:literal, $wasm:literal) => {
+        BuiltIn {
+            name: $name,
+            manifest: include_str!(concat!("../../../plugins/", $name, "/src/manifest.json")),
+            wasm: include_bytes!(env!($wasm)),
+        }
+    };
+}
+
 /// All of them, by name.
-const BUILT_IN: [BuiltIn; 1] = [BuiltIn {
-    name: "simon",
-    manifest: include_str!("../../../plugins/simon/src/manifest.json"),
-    wasm: include_bytes!(env!("OUTFLOW_SIMON_WASM")),
-}];
+const BUILT_IN: [BuiltIn; 3] = [
+    built_in!("apsis", "OUTFLOW_APSIS_WASM"),
+    built_in!("customerio", "OUTFLOW_CUSTOMERIO_WASM"),
+    built_in!("simon", "OUTFLOW_SIMON_WASM"),
+];
 
 /// Manifests of the built-in plugins, by name.
 pub fn manifests() -> &'static [Manifest] {

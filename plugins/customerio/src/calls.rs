@@ -117,7 +117,8 @@ impl Column {
             _ if found.is_empty() => value,
             Holds::Text => format!("{value} || ''"),
             Holds::Slug => format!("snake_case({value} || '')"),
-            Holds::Instant | Holds::Json => value,
+            Holds::Instant => value,
+            Holds::Json => format!("json_raw({value})"),
         };
         Field { name: self.name.to_string(), expr, json: matches!(self.holds, Holds::Json), doc: None }
     }

@@ -68,7 +68,7 @@ pub enum Escape {
     Backslash,
 }
 
-/// Who shares a position.
+/// What positions belong to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CounterScope {

@@ -121,7 +121,7 @@ fn columns_are_found_by_name() {
     is(&camel, "received_at", "\"receivedAt\"");
     is(&camel, "event", "snake_case(\"event\" || '')");
     is(&camel, "event_text", "\"event\" || ''");
-    is(&camel, "properties", "\"properties\"");
+    is(&camel, "properties", "json_raw(\"properties\")");
     let snake = ["type", "id", "user_id", "received_at", "event", "event_text", "new_upstream"];
     let snake = exprs(&snake, 2);
     is(&snake, "id", "\"id\" || ''");
@@ -231,4 +231,25 @@ fn wrong_options() {
     }
     let found = customerio(json!({})).outputs(&[input(&["messageId"])]).expect_err("no type");
     assert_eq!(found[0].message, "the rows have no column `type`");
+}
+
+/// CIO-15: the contracts promise the very columns that are written.
+#[test]
+fn contracts_have_these_columns() {
+    let contracts = [
+        include_str!("../../../schemas/events/customerio/identify.json"),
+        include_str!("../../../schemas/events/customerio/group.json"),
+        include_str!("../../../schemas/events/customerio/track.json"),
+        include_str!("../../../schemas/events/customerio/page.json"),
+        include_str!("../../../schemas/events/customerio/screen.json"),
+        include_str!("../../../schemas/events/customerio/alias.json"),
+    ];
+    for (output, contract) in plan(json!({}), &CALL).iter().zip(contracts) {
+        let contract: Value = serde_json::from_str(contract).expect("a contract");
+        assert_eq!(contract["name"], output.dataset.as_str());
+        let columns = contract["columns"].as_array().expect("columns");
+        let promised: Vec<_> = columns.iter().map(|c| (c["name"].as_str(), c["type"] == "json")).collect();
+        let written: Vec<_> = output.fields.iter().map(|f| (Some(f.name.as_str()), f.json)).collect();
+        assert_eq!(promised, written);
+    }
 }

@@ -10,8 +10,8 @@ pub mod testing;
 mod time;
 
 pub use bindings::exports::outflow::plugin::layout::{
-    Artifact, Compression, Counter, CounterScope, Csv, Expand, Field, FileFacts, FileIntent, FileName, Format, Json, Naming, NestedAs, Output,
-    PartitionKey, Roll, Run, Target, WhenEmpty, Written,
+    Artifact, Compression, Counter, CounterScope, Csv, Expand, Field, FileFacts, FileIntent, FileName, Format, Json,
+    Naming, NestedAs, Output, PartitionKey, Roll, Run, Target, WhenEmpty, Written,
 };
 pub use bindings::outflow::plugin::types::{Column, Dataset, Diagnostic, Severity, Stamp};
 pub use component::Component;

@@ -108,7 +108,7 @@ fn cache() {
 #[allow(clippy::print_stdout)]
 fn manifests_are_cheap() {
     let from = std::time::Instant::now();
-    assert_eq!(builtin::manifests().len(), 1);
+    assert!(builtin::manifests().len() >= 3);
     println!("manifests: {:?}", from.elapsed());
 }
 

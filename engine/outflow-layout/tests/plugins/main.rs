@@ -6,6 +6,7 @@ mod nested;
 mod evil;
 mod load;
 mod simon;
+mod vendors;
 
 use std::path::Path;
 use std::sync::{LazyLock, OnceLock};
