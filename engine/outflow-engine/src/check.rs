@@ -95,6 +95,8 @@ async fn plans(pipeline: &Pipeline, now: Timestamp, input: Option<FilesInput>) -
     }
     let outputs = layout.outputs(&[plan::dataset(&frame)]).await;
     let outputs = outputs.map_err(|error| layout_problems(&layout_pointer, error, Origin::LayoutColumns))?;
+    let columns = place(layout_pointer.clone(), Origin::LayoutColumns);
+    frame = plan::kept(frame, &outputs, &dead).map_err(columns)?;
     for output in outputs {
         plan::output(frame.clone(), output, &dead)
             .await

@@ -1,23 +1,35 @@
-//! Source to spool: learn the columns, plan, write files; and do it again with wider columns when the rows
-//! turn out to hold more than the head of the input told.
+//! Source to spool: learn the columns, plan, write the files of every output in one pass over the rows; and do it
+//! again with wider columns when the rows turn out to hold more than the head of the input told.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::common::spawn_buffered;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::{DataFrame, SessionContext};
+use futures::future::{try_join, try_join_all};
 use jiff::Timestamp;
 use outflow_formats::format::Compression;
-use outflow_layout::layout::Layout;
+use outflow_layout::layout::{Layout, Output};
 use tokio::sync::Mutex;
 
+use crate::counters::Counters;
 use crate::dead_letter::DeadLetter;
 use crate::error::{Error, Result};
+use crate::ledger::LastNumbers;
 use crate::pipeline::Pipeline;
-use crate::plan;
+use crate::plan::{self, LaidOutput, PlannedOutput};
 use crate::progress::Progress;
 use crate::source::files::FilesInput;
 use crate::source::listing::InputFile;
-use crate::spool::{Spool, SpooledFile};
+use crate::spool::{Spool, SpooledFile, running};
+use crate::tee::Tee;
 use crate::transform::TransformContext;
+
+/// Batches of an output that may wait for its files.
+const WAITING: usize = 2;
 
 /// What is extracted.
 pub struct Extraction<'a> {
@@ -33,6 +45,8 @@ pub struct Extraction<'a> {
     pub limit: Option<usize>,
     /// Leaves containers off and hides personal values; for previews.
     pub view: View,
+    /// The numbers that the layout's counters go on from.
+    pub numbers: &'a LastNumbers,
     /// Who watches.
     pub progress: &'a Arc<dyn Progress>,
 }
@@ -48,17 +62,33 @@ pub enum View {
     Masked,
 }
 
-/// Fills the spool and the dead letter. Gives the files and the rows read.
+/// What came of an extraction.
+#[derive(Debug)]
+pub struct Extracted {
+    /// The files of all outputs, in the order of these.
+    pub files: Vec<SpooledFile>,
+    /// Rows read, rejected ones included.
+    pub rows: u64,
+    /// Times the input was read from its beginning.
+    pub reads: u64,
+    /// Datasets of the outputs, in order.
+    pub datasets: Vec<String>,
+    /// The last number drawn of each counter, for the commit.
+    pub counters: Vec<(String, u64)>,
+}
+
+/// Fills the spool and the dead letter.
 pub async fn extract(
     extraction: &Extraction<'_>,
     spool: &Spool<'_>,
     layout: &mut dyn Layout,
     dead: &Arc<DeadLetter>,
-) -> Result<(Vec<SpooledFile>, u64)> {
+) -> Result<Extracted> {
     let pipeline = extraction.pipeline;
     let outflow_spec::source::SourceSpec::Files(source) = &pipeline.spec.source;
     let layout = Mutex::new(layout);
     let mut input = FilesInput::open(source, extraction.inputs).await?;
+    let mut reads = 0;
     loop {
         let session = plan::session(extraction.memory)?;
         let context = TransformContext {
@@ -70,25 +100,98 @@ pub async fn extract(
         let table = input.table(dead.clone(), extraction.limit, extraction.progress.clone());
         let rows = plan::rows(&session, table.clone(), &pipeline.spec.transforms, &context).await?;
         let outputs = layout.lock().await.outputs(&[plan::dataset(&rows)]).await?;
-        let [output] = <[_; 1]>::try_from(outputs).map_err(|outputs| {
-            Error::user(format!("the layout asks for {} outputs of one source; this version writes one", outputs.len()))
-        })?;
-        let mut laid = plan::output(rows, output, dead).await?;
-        if extraction.view != View::Delivered {
-            laid.output.compression = Compression::None;
+        if outputs.is_empty() {
+            return Err(Error::user("the layout asks for no output of these columns"));
         }
-        if extraction.view == View::Masked {
-            laid = plan::masked(laid)?;
-        }
-        let planned = laid.planned().await?;
-        let files = spool.write(planned, &layout, 0).await.map_err(Error::while_running)?;
+        let datasets = outputs.iter().map(|output| output.dataset.clone()).collect();
+        let counters = Counters::for_outputs(extraction.numbers, &outputs)?;
+        let rows = plan::kept(rows, &outputs, dead)?;
+        let pass = Pass { session, view: extraction.view, counters: counters.clone(), dead };
+        let files = pass.run(rows, outputs, spool, &layout).await?;
+        reads += table.reads();
         if !input.widen(&table.surprises())? {
             dead.finish()?;
-            return Ok((files, table.rows_read()));
+            return Ok(Extracted { files, rows: table.rows_read(), reads, datasets, counters: counters.drawn() });
         }
         dead.clear()?;
         empty(spool.folder)?;
     }
+}
+
+/// One pass over the rows.
+struct Pass<'a> {
+    session: SessionContext,
+    view: View,
+    counters: Arc<Counters>,
+    dead: &'a Arc<DeadLetter>,
+}
+
+/// An output whose plan is made and not begun.
+struct Ready {
+    laid: LaidOutput,
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+}
+
+impl Pass<'_> {
+    /// Writes the files of every output.
+    async fn run(
+        &self,
+        rows: DataFrame,
+        mut outputs: Vec<Output>,
+        spool: &Spool<'_>,
+        layout: &Mutex<&mut dyn Layout>,
+    ) -> Result<Vec<SpooledFile>> {
+        // One plan that reads the rows once needs nobody between the two.
+        if let [output] = outputs.as_slice()
+            && output.query.is_none()
+            && let Some(output) = outputs.pop()
+        {
+            let ready = self.ready(rows, output).await?;
+            return spool.write(self.begin(ready, false)?, layout, 0).await.map_err(Error::while_running);
+        }
+        let mut tee = Tee::new(rows);
+        let mut all = Vec::with_capacity(outputs.len());
+        for output in outputs {
+            let rows = self.session.read_table(tee.table()).map_err(running)?;
+            all.push(self.ready(rows, output).await?);
+        }
+        let pump = tee.start().await?;
+        let planned = all.into_iter().map(|ready| self.begin(ready, true)).collect::<Result<Vec<_>>>()?;
+        let writes = planned.into_iter().enumerate().map(|(number, planned)| spool.write(planned, layout, number));
+        // The first failure of either side ends both.
+        let passed = try_join(pumped(pump), try_join_all(writes)).await;
+        let ((), files) = passed.map_err(Error::while_running)?;
+        Ok(files.into_iter().flatten().collect())
+    }
+
+    async fn ready(&self, rows: DataFrame, output: Output) -> Result<Ready> {
+        let mut laid = plan::output(rows, output, self.dead).await?;
+        if self.view != View::Delivered {
+            laid.output.compression = Compression::None;
+        }
+        if self.view == View::Masked {
+            laid = plan::masked(laid)?;
+        }
+        let context = Arc::new(laid.frame.task_ctx());
+        let plan = laid.frame.clone().create_physical_plan().await;
+        let plan = plan.map_err(|cause| running(cause).while_running())?;
+        Ok(Ready { laid, plan, context })
+    }
+
+    /// Lets the rows of an output flow; in a task of its own where it runs beside others.
+    fn begin(&self, ready: Ready, beside: bool) -> Result<PlannedOutput> {
+        let Ready { laid, plan, context } = ready;
+        let rows = execute_stream(plan, context).map_err(|cause| running(cause).while_running())?;
+        let rows = if beside { spawn_buffered(rows, WAITING) } else { rows };
+        let counters = self.counters.of(&laid.output);
+        Ok(PlannedOutput { output: laid.output, rows, schema: laid.schema, counters })
+    }
+}
+
+/// Waits for the end of the pass.
+async fn pumped(pump: SpawnedTask<Result<()>>) -> Result<()> {
+    pump.await.map_err(|cause| Error::internal("the pass over the rows stopped").caused_by(cause))?
 }
 
 fn empty(folder: &Path) -> Result<()> {
@@ -100,3 +203,6 @@ fn empty(folder: &Path) -> Result<()> {
     };
     clear().map_err(|cause| Error::external(format!("cannot clear the spool `{}`: {cause}", folder.display())))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //! the files are sealed; only the binary prints, exits or reads the environment.
 
 pub mod check;
+pub mod counters;
 pub mod dead_letter;
 pub mod delivery;
 pub mod error;
@@ -18,5 +19,6 @@ pub mod run;
 pub mod source;
 pub mod spool;
 pub mod store;
+pub mod tee;
 pub mod transform;
 pub mod verify;

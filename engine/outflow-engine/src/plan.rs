@@ -1,6 +1,7 @@
 //! A pipeline and its input become one DataFrame an output: source, transforms, then the layout's own
 //! expressions. Nothing is read here but what the plan needs; rows flow when the frame is executed.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -13,25 +14,29 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::functions::expr_fn::{regexp_like, regexp_replace};
 use datafusion::logical_expr::{Expr, cast, ident, lit, when};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
-use outflow_layout::layout::{self, Dataset, Output};
+use outflow_formats::format::Format;
+use outflow_layout::layout::{self, Dataset, Output, Rule};
 
+use crate::counters::OutputCounters;
 use crate::dead_letter::DeadLetter;
 use crate::error::{Error, Result};
 use crate::reject::{self, RejectRule};
 use crate::source::HIDDEN;
-use crate::spool::running;
 use crate::transform::{self, TransformContext};
 
+/// Prefix of the written columns within the plan, where no two may have one name.
+const WRITTEN: &str = "_outflow_written_";
 /// Prefix of the columns that hold a row's partition values.
-pub const PARTITION: &str = "_outflow_partition_";
+const PARTITION: &str = "_outflow_partition_";
 
-/// One output of the layout laid over the rows: its frame has the written columns, then the partition values.
+/// One output of the layout laid over the rows: its frame has the written columns under names of their own, then the
+/// partition values.
 pub struct LaidOutput {
     /// What the layout asked for.
     pub output: Output,
     /// The rows.
     pub frame: DataFrame,
-    /// Columns written, in order.
+    /// Columns written, in order; here two may have one name.
     pub schema: SchemaRef,
 }
 
@@ -43,14 +48,8 @@ pub struct PlannedOutput {
     pub rows: SendableRecordBatchStream,
     /// Columns written, in order; where names repeat, only here.
     pub schema: SchemaRef,
-}
-
-impl LaidOutput {
-    /// Makes the rows ready to flow.
-    pub async fn planned(self) -> Result<PlannedOutput> {
-        let rows = self.frame.execute_stream().await.map_err(running)?;
-        Ok(PlannedOutput { output: self.output, rows, schema: self.schema })
-    }
+    /// The numbers of its files.
+    pub counters: OutputCounters,
 }
 
 /// A session that keeps rows in input order and names as they are written.
@@ -104,6 +103,21 @@ pub fn dataset(frame: &DataFrame) -> Dataset {
     Dataset { name: "input".to_owned(), columns }
 }
 
+/// The rows that keep the rules which the outputs have for all of them; equal rules count once.
+pub fn kept(rows: DataFrame, outputs: &[Output], dead_letter: &Arc<DeadLetter>) -> Result<DataFrame> {
+    let mut known: Vec<&Rule> = Vec::new();
+    let mut rules = Vec::new();
+    for output in outputs {
+        for rule in &output.input_rules {
+            if !known.contains(&rule) {
+                known.push(rule);
+                rules.push(reject_rule(&rows, rule, output)?);
+            }
+        }
+    }
+    reject::unless(rows, rules, dead_letter.clone())
+}
+
 /// Lays one output of the layout over the rows.
 pub async fn output(rows: DataFrame, output: Output, dead_letter: &Arc<DeadLetter>) -> Result<LaidOutput> {
     let input = visible(&rows).map(|field| field.name().clone()).collect::<Vec<_>>();
@@ -115,14 +129,8 @@ pub async fn output(rows: DataFrame, output: Output, dead_letter: &Arc<DeadLette
         let condition = expression(&frame, filter, &output, "filter")?;
         frame = frame.filter(condition).map_err(planning)?;
     }
-    if !output.rules.is_empty() {
-        let mut rules = Vec::with_capacity(output.rules.len());
-        for rule in &output.rules {
-            let condition = expression(&frame, &rule.condition, &output, "rule")?;
-            rules.push(RejectRule::new(condition, &rule.code, &rule.message));
-        }
-        frame = reject::unless(frame, rules, dead_letter.clone())?;
-    }
+    let rules = output.rules.iter().map(|rule| reject_rule(&frame, rule, &output)).collect::<Result<Vec<_>>>()?;
+    frame = reject::unless(frame, rules, dead_letter.clone())?;
     if let Some(expand) = &output.expand {
         let elements = expression(&frame, &expand.elements, &output, "expand")?;
         frame = frame.with_column(&expand.as_name, elements).map_err(planning)?;
@@ -135,21 +143,44 @@ pub async fn output(rows: DataFrame, output: Output, dead_letter: &Arc<DeadLette
         let keys = keys.map(|key| key.map(|expr| expr.sort(true, true))).collect::<Result<Vec<_>>>()?;
         frame = frame.sort(keys).map_err(planning)?;
     }
-    let columns = written_columns(&frame, &output, &input)?;
-    let width = columns.len() - output.partition_by.len();
+    let names = written_names(&output, &input)?;
+    let columns = written_columns(&frame, &output, &names)?;
     let frame = frame.select(columns).map_err(planning)?;
-    let schema = written_schema(&frame, &output, width);
+    let schema = written_schema(&frame, &output, &names);
     Ok(LaidOutput { output, frame, schema })
 }
 
-fn written_columns(frame: &DataFrame, output: &Output, input: &[String]) -> Result<Vec<Expr>> {
-    let mut columns = Vec::new();
-    for field in &output.fields {
-        columns.push(expression(frame, &field.expr, output, &field.name)?.alias(&field.name));
+fn reject_rule(frame: &DataFrame, rule: &Rule, output: &Output) -> Result<RejectRule> {
+    let condition = expression(frame, &rule.condition, output, "rule")?;
+    Ok(RejectRule::new(condition, &rule.code, &rule.message))
+}
+
+/// Names of the columns as they are written: the layout's own, then those of the input that pass through.
+fn written_names(output: &Output, input: &[String]) -> Result<Vec<String>> {
+    let mut known = HashSet::new();
+    let repeated = output.fields.iter().find(|field| !known.insert(field.name.as_str()));
+    if let Some(field) = repeated
+        && !matches!(output.format, Format::Csv(_))
+    {
+        return Err(Error::user(format!(
+            "layout output `{}`: two fields are named `{}`; only CSV can hold both",
+            output.dataset, field.name
+        ))
+        .hint("give one of them another name, or write CSV"));
     }
-    if output.pass_through {
-        let named = |name: &String| output.fields.iter().any(|field| field.name == *name);
-        columns.extend(input.iter().filter(|name| !named(name)).map(|name| ident(name.as_str())));
+    let passed = input.iter().filter(|name| output.pass_through && !known.contains(name.as_str()));
+    Ok(output.fields.iter().map(|field| &field.name).chain(passed).cloned().collect())
+}
+
+/// The written columns, under names that do not repeat, and the partition values.
+fn written_columns(frame: &DataFrame, output: &Output, names: &[String]) -> Result<Vec<Expr>> {
+    let mut columns = Vec::with_capacity(names.len() + output.partition_by.len());
+    for (index, name) in names.iter().enumerate() {
+        let column = match output.fields.get(index) {
+            Some(field) => expression(frame, &field.expr, output, name)?,
+            None => ident(name.as_str()),
+        };
+        columns.push(column.alias(format!("{WRITTEN}{index}")));
     }
     for (index, key) in output.partition_by.iter().enumerate() {
         let value = expression(frame, &key.value, output, &key.name)?;
@@ -159,28 +190,32 @@ fn written_columns(frame: &DataFrame, output: &Output, input: &[String]) -> Resu
 }
 
 /// The schema that encoders see; a JSON field is marked so that JSON formats write it raw.
-fn written_schema(frame: &DataFrame, output: &Output, width: usize) -> SchemaRef {
-    let fields = frame.schema().fields().iter().take(width).enumerate().map(|(index, field)| {
+fn written_schema(frame: &DataFrame, output: &Output, names: &[String]) -> SchemaRef {
+    let fields = frame.schema().fields().iter().zip(names).enumerate().map(|(index, (field, name))| {
         let json = output.fields.get(index).is_some_and(|field| field.json);
         let mut metadata = field.metadata().clone();
         if json {
             metadata.insert(outflow_formats::JSON_METADATA.to_owned(), outflow_formats::JSON_RAW.to_owned());
         }
-        Field::new(field.name(), field.data_type().clone(), true).with_metadata(metadata)
+        Field::new(name, field.data_type().clone(), true).with_metadata(metadata)
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// Hides personal values behind stars, for people who look: each word keeps its first character, digests stay.
 pub fn masked(laid: LaidOutput) -> Result<LaidOutput> {
-    let LaidOutput { output, mut frame, schema } = laid;
-    for field in schema.fields().iter().filter(|field| outflow_spec::lint::personal::is_personal(field.name())) {
-        let column = || cast(ident(field.name().as_str()), DataType::Utf8View);
-        let digest = regexp_like(column(), lit("^([0-9a-f]{32,}|[A-Za-z0-9+/]{22,}={0,2})$"), None);
-        let stars = regexp_replace(column(), lit(r"\B[\pL\pN]"), lit("*"), Some(lit("g")));
-        let shown = when(digest, column()).otherwise(stars).map_err(planning)?;
-        frame = frame.with_column(field.name(), cast(shown, field.data_type().clone())).map_err(planning)?;
+    let LaidOutput { output, frame, schema } = laid;
+    let mut columns = frame.schema().columns().into_iter().map(Expr::Column).collect::<Vec<_>>();
+    for (index, field) in schema.fields().iter().enumerate() {
+        if outflow_spec::lint::personal::is_personal(field.name()) {
+            let text = || cast(columns[index].clone(), DataType::Utf8View);
+            let digest = regexp_like(text(), lit("^([0-9a-f]{32,}|[A-Za-z0-9+/]{22,}={0,2})$"), None);
+            let stars = regexp_replace(text(), lit(r"\B[\pL\pN]"), lit("*"), Some(lit("g")));
+            let shown = when(digest, text()).otherwise(stars).map_err(planning)?;
+            columns[index] = cast(shown, field.data_type().clone()).alias(frame.schema().field(index).name());
+        }
     }
+    let frame = frame.select(columns).map_err(planning)?;
     Ok(LaidOutput { output, frame, schema })
 }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::dead_letter::{DeadLetter, Reject};
 use crate::error::{Error, Result};
 use crate::extract::{self, Extraction, View};
+use crate::ledger::LastNumbers;
 use crate::pipeline::Pipeline;
 use crate::progress::{Progress, Quiet};
 use crate::spool::{self, Spool};
@@ -78,6 +79,8 @@ pub async fn preview(pipeline: &Pipeline, options: &PreviewOptions) -> Result<Pr
         memory: options.memory,
         limit: Some(options.rows),
         view: if options.reveal { View::Bare } else { View::Masked },
+        // No ledger is asked: counters show their first values.
+        numbers: &LastNumbers::default(),
         progress: &progress,
     };
     let dead = Arc::new(DeadLetter::create(scratch.path().join("rejects"), None));
@@ -85,7 +88,8 @@ pub async fn preview(pipeline: &Pipeline, options: &PreviewOptions) -> Result<Pr
     std::fs::create_dir(&folder)
         .map_err(|cause| Error::external(format!("cannot make a temporary folder: {cause}")))?;
     let spool = Spool { folder: &folder, seed: "preview", progress: progress.as_ref() };
-    let (spooled, rows_read) = extract::extract(&extraction, &spool, layout.as_mut(), &dead).await?;
+    let extracted = extract::extract(&extraction, &spool, layout.as_mut(), &dead).await?;
+    let (spooled, rows_read) = (extracted.files, extracted.rows);
     let artifacts = spool::companions(layout.as_mut(), &spooled, &info.target).await?;
     let mut files = Vec::new();
     for file in spooled {

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use outflow_layout::layout::FileIntent;
 use serde::{Deserialize, Serialize};
+
+use crate::ledger::{Manifest, Role, SealedFile};
+use crate::store::Sink;
 
 /// Name of the report's schema.
 pub const SCHEMA: &str = "outflow/run/v1";
@@ -42,12 +46,19 @@ pub struct RunReport {
     pub rows: RowsReport,
     /// Rejected rows.
     pub rejects: RejectsReport,
+    /// Outputs of the layout, in order, those without files too.
+    #[serde(default)]
+    pub outputs: Vec<OutputReport>,
     /// Delivered files, in order of publication.
     pub files: Vec<FileReport>,
     /// Deliveries of earlier runs that this run found unfinished and finished.
     pub recovered: Vec<String>,
     /// Files read.
     pub inputs: Vec<String>,
+    /// Times the input was read from its beginning: once for all outputs, unless its rows turned out to hold more
+    /// columns than its head tells, or a transform reads its rows twice.
+    #[serde(default)]
+    pub reads: u64,
     /// Phases in order.
     pub phases: Vec<PhaseReport>,
     /// Warnings in words.
@@ -85,6 +96,17 @@ pub struct RejectsReport {
     pub codes: BTreeMap<String, u64>,
 }
 
+/// What one output of the layout came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputReport {
+    /// Its dataset.
+    pub dataset: String,
+    /// Its data files.
+    pub files: u64,
+    /// Records in them.
+    pub rows: u64,
+}
+
 /// A delivered file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FileReport {
@@ -94,6 +116,18 @@ pub struct FileReport {
     pub url: String,
     /// `data` or `companion`.
     pub role: String,
+    /// Dataset of its output, for data files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
+    /// The values that its rows share, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub partition: BTreeMap<String, String>,
+    /// Its number among the files of these values, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
+    /// Its numbers, by counter.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<String, u64>,
     /// Records, for data files.
     pub rows: Option<u64>,
     /// Bytes.
@@ -109,4 +143,51 @@ pub struct PhaseReport {
     pub name: String,
     /// Milliseconds.
     pub millis: u64,
+}
+
+impl RunReport {
+    /// Tells the files of a delivery, and what each dataset came to; those of `datasets` even without files.
+    pub fn tell_files(&mut self, manifest: &Manifest, sink: &dyn Sink, datasets: &[String]) {
+        let ordered = manifest.of(Role::Data).into_iter().chain(manifest.of(Role::Companion));
+        self.files = ordered.map(|file| FileReport::of(file, sink)).collect();
+        let mut outputs = Vec::new();
+        let mut places = BTreeMap::new();
+        for dataset in datasets.iter().chain(self.files.iter().filter_map(|file| file.dataset.as_ref())) {
+            places.entry(dataset.clone()).or_insert_with(|| {
+                outputs.push(OutputReport { dataset: dataset.clone(), files: 0, rows: 0 });
+                outputs.len() - 1
+            });
+        }
+        for file in &self.files {
+            if let Some(place) = file.dataset.as_ref().and_then(|dataset| places.get(dataset)) {
+                outputs[*place].files += 1;
+                outputs[*place].rows += file.rows.unwrap_or(0);
+            }
+        }
+        self.outputs = outputs;
+    }
+}
+
+impl FileReport {
+    fn of(file: &SealedFile, sink: &dyn Sink) -> Self {
+        let intent = serde_json::from_value::<FileIntent>(file.details.clone()).ok();
+        let (dataset, part) = intent.as_ref().map(|intent| (intent.dataset.clone(), intent.part)).unzip();
+        let (partition, counters) = intent.map(|intent| (intent.partition, intent.counters)).unwrap_or_default();
+        Self {
+            path: file.path.clone(),
+            // A folder is told by where it is, whatever target it stands in for.
+            url: match sink.identity() {
+                folder if folder.starts_with("file://") => format!("{folder}/{}", file.path),
+                _ => sink.target().url(&file.path),
+            },
+            role: file.role.name().to_owned(),
+            dataset,
+            partition: partition.into_iter().collect(),
+            part,
+            counters: counters.into_iter().collect(),
+            rows: (file.role == Role::Data).then_some(file.rows),
+            bytes: file.bytes,
+            sha256: file.sha256.clone(),
+        }
+    }
 }

@@ -11,13 +11,13 @@ use outflow_layout::layout::{Layout, LogLevel, LogLine};
 use crate::dead_letter::DeadLetter;
 use crate::delivery;
 use crate::error::{Error, Result};
-use crate::extract::{self, Extraction, View};
+use crate::extract::{self, Extracted, Extraction, View};
 use crate::ledger::{
     Ledger, Manifest, PlanRecord, Role, SealedFile, Slot, SlotKey, SlotState, StateLock, make_private, spool_folder,
 };
 use crate::pipeline::{Pipeline, hex};
 use crate::progress::{Event, Progress};
-use crate::report::{FileReport, LayoutReport, PhaseReport, RejectsReport, RowsReport, RunReport, SCHEMA, Status};
+use crate::report::{LayoutReport, PhaseReport, RejectsReport, RowsReport, RunReport, SCHEMA, Status};
 use crate::source::listing;
 use crate::spool::{self, Spool, SpooledFile};
 use crate::store::{self, Sink};
@@ -96,11 +96,15 @@ async fn deliver(
     report.inputs = inputs.iter().map(|file| file.name.clone()).collect();
     match slot.state {
         SlotState::Published => {
-            report.files = file_reports(&ledger.manifest(&slot).await?, sink.as_ref());
+            report.tell_files(&ledger.manifest(&slot).await?, sink.as_ref(), &[]);
             let recovered = report.recovered.contains(&slot.key.window);
             report.status = if recovered { Status::Delivered } else { Status::AlreadyDelivered };
-            if slot.plan.config_hash != pipeline.digest {
-                report.warnings.push("the pipeline file has changed since this window was delivered".to_owned());
+            let changed = [
+                (slot.plan.config_hash != pipeline.digest, "the pipeline file"),
+                (slot.plan.layout_digest != pipeline.layout.digest, "the layout's code"),
+            ];
+            for (_, what) in changed.iter().filter(|(changed, _)| *changed) {
+                report.warnings.push(format!("{what} has changed since this window was delivered"));
             }
         }
         SlotState::Quarantined => return Err(quarantined(&slot)),
@@ -140,6 +144,7 @@ impl Work<'_> {
         let limit = self.options.max_rejects.or(self.pipeline.spec.delivery.max_rejects);
 
         clock.begin("extract", Some(inputs.iter().map(|file| file.size).sum()));
+        let numbers = self.ledger.last_numbers(&slot.key.pipeline, &slot.key.target).await?;
         let extraction = Extraction {
             pipeline: self.pipeline,
             inputs: &inputs,
@@ -147,14 +152,17 @@ impl Work<'_> {
             memory: self.options.memory,
             limit: None,
             view: View::Delivered,
+            numbers: &numbers,
             progress: self.progress,
         };
         let dead = Arc::new(DeadLetter::create(&letters, limit));
         let spool = Spool { folder: &folder, seed: &slot.plan.nonce_seed, progress: self.progress.as_ref() };
-        let (files, read) = extract::extract(&extraction, &spool, layout.as_mut(), &dead).await?;
+        let Extracted { files, rows, reads, datasets, counters } =
+            extract::extract(&extraction, &spool, layout.as_mut(), &dead).await?;
 
+        report.reads = reads;
         report.rows =
-            RowsReport { read, rejected: dead.count(), written: files.iter().map(|file| file.facts.rows).sum() };
+            RowsReport { read: rows, rejected: dead.count(), written: files.iter().map(|file| file.facts.rows).sum() };
         report.rejects = rejects_report(&dead, &letters);
         if listing::snapshot(&self.pipeline.inputs().await?) != listing::snapshot(&inputs) {
             return Err(Error::transient("the input changed while it was read; nothing was published")
@@ -162,7 +170,8 @@ impl Work<'_> {
         }
         let publish = async {
             clock.begin("seal", None);
-            let manifest = self.manifest(&folder, files, layout.as_mut()).await?;
+            let files = self.files(&folder, files, layout.as_mut()).await?;
+            let manifest = Manifest { files, counters };
             let serious = |line: &LogLine| matches!(line.level, LogLevel::Warn | LogLevel::Error);
             report.warnings.extend(layout.take_log().into_iter().filter(serious).map(|line| line.message));
             if manifest.files.is_empty() {
@@ -173,7 +182,7 @@ impl Work<'_> {
             delivery::seal(self.ledger, &self.options.state, &mut slot, &manifest).await?;
             clock.begin("deliver", Some(manifest.files.iter().map(|file| file.bytes).sum()));
             delivery::publish(self.ledger, self.sink, &self.options.state, &mut slot, self.progress.as_ref()).await?;
-            report.files = file_reports(&manifest, self.sink);
+            report.tell_files(&manifest, self.sink, &datasets);
             report.status = Status::Delivered;
             Ok(())
         };
@@ -181,7 +190,7 @@ impl Work<'_> {
     }
 
     /// Everything the slot will publish: data files, then the layout's companions, written beside them.
-    async fn manifest(&self, folder: &Path, files: Vec<SpooledFile>, layout: &mut dyn Layout) -> Result<Manifest> {
+    async fn files(&self, folder: &Path, files: Vec<SpooledFile>, layout: &mut dyn Layout) -> Result<Vec<SealedFile>> {
         let artifacts = spool::companions(layout, &files, self.sink.target()).await?;
         let mut sealed = files.into_iter().map(sealed_data).collect::<Vec<_>>();
         for artifact in artifacts {
@@ -202,7 +211,7 @@ impl Work<'_> {
             });
         }
         sealed.iter_mut().zip(0..).for_each(|(file, ordinal)| file.ordinal = ordinal);
-        Ok(Manifest { files: sealed, counters: Vec::new() })
+        Ok(sealed)
     }
 }
 
@@ -266,7 +275,6 @@ fn plan_record(pipeline: &Pipeline, options: &RunOptions, key: &SlotKey, run_id:
             Some(id) => sha256(id.as_bytes()),
             None => sha256(format!("{}\0{}\0{}", key.pipeline, key.target, key.window).as_bytes()),
         },
-        details: serde_json::Value::Null,
     }
 }
 
@@ -286,29 +294,14 @@ fn report(pipeline: &Pipeline, slot: &Slot, run_id: &str, sink: &dyn Sink) -> Re
         },
         rows: RowsReport::default(),
         rejects: RejectsReport::default(),
+        outputs: Vec::new(),
         files: Vec::new(),
         recovered: Vec::new(),
         inputs: Vec::new(),
+        reads: 0,
         phases: Vec::new(),
         warnings: Vec::new(),
     })
-}
-
-fn file_reports(manifest: &Manifest, sink: &dyn Sink) -> Vec<FileReport> {
-    let ordered = manifest.of(Role::Data).into_iter().chain(manifest.of(Role::Companion));
-    let report = |file: &SealedFile| FileReport {
-        path: file.path.clone(),
-        // A folder is told by where it is, whatever target it stands in for.
-        url: match sink.identity() {
-            folder if folder.starts_with("file://") => format!("{folder}/{}", file.path),
-            _ => sink.target().url(&file.path),
-        },
-        role: file.role.name().to_owned(),
-        rows: (file.role == Role::Data).then_some(file.rows),
-        bytes: file.bytes,
-        sha256: file.sha256.clone(),
-    };
-    ordered.map(report).collect()
 }
 
 fn rejects_report(dead: &DeadLetter, path: &Path) -> RejectsReport {

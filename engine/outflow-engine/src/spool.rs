@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
+use crate::counters::OutputCounters;
 use crate::error::{Error, Result};
 use crate::kill_point;
 use crate::plan::PlannedOutput;
@@ -92,6 +93,7 @@ impl Spool<'_> {
             sender,
             open: Vec::new(),
             known: HashMap::new(),
+            counters: planned.counters,
         };
         let routed = self.route(planned.rows, &mut router, layout, number).await;
         // The writer ends when the last sender is gone.
@@ -169,7 +171,7 @@ impl Spool<'_> {
             dataset,
             partition,
             part: 1,
-            counters: Vec::new(),
+            counters: router.counters.next_file(),
         };
         // A name that needs the facts of the file comes later.
         let names = if router.output.name_after {
@@ -231,6 +233,7 @@ struct Router {
     sender: mpsc::Sender<Piece>,
     open: Vec<Partition>,
     known: HashMap<Vec<String>, usize>,
+    counters: OutputCounters,
 }
 
 impl Router {

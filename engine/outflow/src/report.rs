@@ -5,6 +5,9 @@ use std::fmt::Write;
 use indicatif::{HumanBytes, HumanCount, HumanDuration};
 use outflow_engine::report::{RunReport, Status};
 
+/// Files that are named one by one.
+const SHOWN: usize = 12;
+
 /// Tells a run in a few lines.
 pub fn human(report: &RunReport) -> String {
     let mut text = String::new();
@@ -17,11 +20,20 @@ pub fn human(report: &RunReport) -> String {
         Status::Empty => "no rows to deliver: nothing written".to_owned(),
     };
     let _ = writeln!(text, "{}: {headline}", report.pipeline);
-    for file in &report.files {
+    for file in report.files.iter().take(SHOWN) {
         let rows = file
             .rows
             .map_or_else(|| format!("{:>12}", file.role), |rows| format!("{:>7} rows", HumanCount(rows).to_string()));
         let _ = writeln!(text, "  {rows}  {:>10}  {}", HumanBytes(file.bytes).to_string(), file.path);
+    }
+    if let Some(more) = report.files.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        let _ = writeln!(text, "  … and {} more", counted(more, "file"));
+    }
+    if report.outputs.len() > 1 && report.reads > 0 {
+        let written = report.outputs.iter().filter(|output| output.files > 0).count();
+        let reads = counted(report.reads as usize, "reading");
+        let _ =
+            writeln!(text, "  outputs: {written} of {} have files, from {reads} of the input", report.outputs.len());
     }
     if report.status != Status::AlreadyDelivered {
         let rows = report.rows;
@@ -48,4 +60,8 @@ pub fn human(report: &RunReport) -> String {
     }
     let _ = writeln!(text, "  run {}", report.run_id);
     text
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{} {what}{}", HumanCount(count as u64), if count == 1 { "" } else { "s" })
 }

@@ -51,7 +51,6 @@ fn plan(run: &str) -> PlanRecord {
         config_hash: String::new(),
         layout_digest: String::new(),
         nonce_seed: "n".into(),
-        details: serde_json::Value::Null,
     }
 }
 
@@ -125,7 +124,7 @@ impl World {
         assert_eq!(slot.state, SlotState::Published);
         let wanted: Vec<_> = FILES.iter().map(|(path, body)| (format!("p/{path}"), (*body).to_owned())).collect();
         assert_eq!(self.objects().await, wanted);
-        assert_eq!(self.ledger.counter("p", "n").await.unwrap(), 1);
+        assert_eq!(self.ledger.last_numbers("p", &slot.key.target).await.unwrap().values["n"], 1);
         assert!(!spool_folder(&self.state(), slot).exists(), "the spool is empty after publication");
     }
 }

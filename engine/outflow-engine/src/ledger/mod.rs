@@ -5,6 +5,7 @@
 //! [`Ledger::plan`] → files into [`spool_folder`] → [`Ledger::spooled`] → `delivery::seal` → `delivery::publish`
 //! (which commits) → [`Ledger::finish_run`].
 
+mod counters;
 mod files;
 mod lock;
 mod runs;
@@ -21,7 +22,7 @@ pub use lock::StateLock;
 pub(crate) use lock::make_private;
 pub use runs::{RunFilter, RunRecord};
 pub use sqlite::Ledger;
-pub use state::{Manifest, PlanRecord, Role, SealedFile, Slot, SlotKey, SlotState};
+pub use state::{LastNumbers, Manifest, PlanRecord, Role, SealedFile, Slot, SlotKey, SlotState};
 
 /// The folder that holds a slot's files until they are published. It belongs to the slot alone:
 /// it is emptied before a new attempt and removed after publication.

@@ -4,7 +4,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Sqlite, Transaction};
 
-use super::sqlite::{Ledger, integer, now, to_json};
+use super::sqlite::{Ledger, now, to_json};
 use super::state::{Manifest, PlanRecord, Slot, SlotKey, SlotState};
 use crate::error::{Error, Result};
 use crate::kill_point;
@@ -157,18 +157,7 @@ impl Ledger {
             .execute(&mut *tx)
             .await
             .map_err(|error| self.failure("committing", error))?;
-        for (name, value) in counters {
-            sqlx::query(
-                "INSERT INTO counter (pipeline, name, value) VALUES (?, ?, ?)
-                 ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
-            )
-            .bind(&slot.key.pipeline)
-            .bind(name)
-            .bind(integer(value)?)
-            .execute(&mut *tx)
-            .await
-            .map_err(|error| self.failure("committing", error))?;
-        }
+        self.advance_counters(&mut tx, slot, counters).await?;
         self.advance(&mut tx, slot, SlotState::Published, None).await?;
         kill_point!("commit-in-transaction");
         self.commit_tx("committing", tx).await?;
@@ -184,17 +173,6 @@ impl Ledger {
         self.commit_tx("setting aside", tx).await?;
         (slot.state, slot.reason) = (SlotState::Quarantined, Some(reason.to_owned()));
         Ok(())
-    }
-
-    /// The value a counter had after the last published delivery; 0 before the first.
-    pub async fn counter(&self, pipeline: &str, name: &str) -> Result<u64> {
-        let value: Option<i64> = sqlx::query_scalar("SELECT value FROM counter WHERE pipeline = ? AND name = ?")
-            .bind(pipeline)
-            .bind(name)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(|error| self.failure("reading", error))?;
-        Ok(value.unwrap_or(0).unsigned_abs())
     }
 
     /// Deliveries of a pipeline that were begun and neither published nor set aside, oldest first.

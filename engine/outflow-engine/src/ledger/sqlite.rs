@@ -73,14 +73,14 @@ impl Ledger {
     }
 
     async fn migrate(&self) -> Result<()> {
-        let first = Migration::new(
-            1,
-            "ledger".into(),
-            MigrationType::Simple,
-            include_str!("../../migrations/0001_ledger.sql").into_sql_str(),
-            false,
-        );
-        Migrator::with_migrations(vec![first]).run(&self.pool).await.map_err(|error| match error {
+        let scripts = [
+            ("ledger", include_str!("../../migrations/0001_ledger.sql")),
+            ("counters", include_str!("../../migrations/0002_counters.sql")),
+        ];
+        let migrations = scripts.into_iter().zip(1..).map(|((name, script), version)| {
+            Migration::new(version, name.into(), MigrationType::Simple, script.into_sql_str(), false)
+        });
+        Migrator::with_migrations(migrations.collect()).run(&self.pool).await.map_err(|error| match error {
             MigrateError::Execute(error) => self.failure("opening", error),
             error => Error::external(format!("cannot bring the ledger `{}` up to date: {error}", self.path.display()))
                 .hint("it may have been written by a newer outflow; use that version"),

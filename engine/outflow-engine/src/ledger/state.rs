@@ -1,6 +1,7 @@
 //! What the ledger remembers of a delivery: its slot, its plan, its sealed files, and the states it may pass through.
 //! Plain values; the SQL that keeps them is in `slots` and `files`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -117,9 +118,15 @@ pub struct PlanRecord {
     pub layout_digest: String,
     /// Seed of every nonce.
     pub nonce_seed: String,
-    /// Anything else a retry must find unchanged.
-    #[serde(default)]
-    pub details: serde_json::Value,
+}
+
+/// How far the numbers of a pipeline's deliveries to a target have come.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LastNumbers {
+    /// The last number used of each counter.
+    pub values: BTreeMap<String, u64>,
+    /// A delivery that holds numbers, and is sealed but not finished.
+    pub held_by: Option<i64>,
 }
 
 /// A delivery as held by this process. Ledger writes through it fail once another process has taken it over.

@@ -19,7 +19,6 @@ fn plan(run: &str) -> PlanRecord {
         config_hash: "c".into(),
         layout_digest: "l".into(),
         nonce_seed: "seed".into(),
-        details: json!({"zone": "UTC"}),
     }
 }
 
@@ -42,6 +41,14 @@ async fn ledger() -> (TempDir, Ledger) {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(folder.path()).await.unwrap();
     (folder, ledger)
+}
+
+/// The last committed number of a counter; 0 before the first.
+async fn last(ledger: &Ledger, name: &str) -> u64 {
+    let key = key("w");
+    let last = ledger.last_numbers(&key.pipeline, &key.target).await.unwrap();
+    assert_eq!(ledger.last_numbers(&key.pipeline, "s3://elsewhere").await.unwrap(), LastNumbers::default());
+    last.values.get(name).copied().unwrap_or(0)
 }
 
 async fn sealed(ledger: &Ledger, window: &str, manifest: &Manifest) -> Slot {
@@ -85,7 +92,7 @@ async fn manifest_counters_and_lists_survive_reopening() {
         counters: vec![("sequence".into(), 7)],
     };
     let mut slot = sealed(&ledger, "w", &manifest).await;
-    assert_eq!(ledger.counter("welcome", "sequence").await.unwrap(), 0);
+    assert_eq!(last(&ledger, "sequence").await, 0);
     at(&ledger, &mut slot, SlotState::Publishing).await;
     ledger.mark_file(&slot, 1, "uploaded").await.unwrap();
     assert!(ledger.any_uploaded(&slot).await.unwrap());
@@ -93,7 +100,7 @@ async fn manifest_counters_and_lists_survive_reopening() {
     ledger.close().await;
 
     let ledger = Ledger::open_existing(folder.path()).await.unwrap().unwrap();
-    assert_eq!(ledger.counter("welcome", "sequence").await.unwrap(), 7);
+    assert_eq!(last(&ledger, "sequence").await, 7);
     let mut manifest = manifest;
     manifest.files.iter_mut().for_each(|file| file.spool_path = spool_folder(folder.path(), &slot).join("0"));
     assert_eq!(ledger.manifest(&slot).await.unwrap(), manifest);
@@ -148,7 +155,7 @@ async fn an_older_holder_of_a_slot_commits_nothing() {
     for result in results {
         assert_eq!(result.unwrap_err().retry(), Retry::Locked);
     }
-    assert_eq!(ledger.counter("welcome", "n").await.unwrap(), 0);
+    assert_eq!(last(&ledger, "n").await, 0);
     ledger.commit(&mut new).await.unwrap();
 }
 
@@ -226,4 +233,24 @@ fn a_second_process_is_locked_out() {
     assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
     drop(lock);
     StateLock::acquire(folder.path()).unwrap();
+}
+
+/// Numbers that a delivery holds are nobody else's: sealed they keep others waiting, quarantined they are used up.
+#[tokio::test]
+async fn numbers_of_unfinished_deliveries_are_known() {
+    let (_folder, ledger) = ledger().await;
+    let key = key("w");
+    let last = async || ledger.last_numbers(&key.pipeline, &key.target).await.unwrap();
+    let manifest = |path: &str, number| Manifest { files: vec![file(0, path)], counters: vec![("n".into(), number)] };
+    let mut slot = sealed(&ledger, "w", &manifest("a.csv", 1)).await;
+    assert_eq!(last().await, LastNumbers { held_by: Some(slot.id), ..LastNumbers::default() });
+    ledger.transition(&mut slot, SlotState::Planned).await.unwrap();
+    assert_eq!(last().await, LastNumbers::default(), "given back");
+    let mut slot = sealed(&ledger, "x", &manifest("b.csv", 1)).await;
+    ledger.quarantine(&mut slot, "not ours").await.unwrap();
+    assert_eq!(last().await.values["n"], 1);
+    let mut slot = sealed(&ledger, "y", &manifest("c.csv", 2)).await;
+    at(&ledger, &mut slot, SlotState::Publishing).await;
+    ledger.commit(&mut slot).await.unwrap();
+    assert_eq!(last().await, LastNumbers { values: [("n".to_owned(), 2)].into(), held_by: None });
 }

@@ -93,6 +93,7 @@ impl FilesInput {
                 dead_letter,
                 limit,
                 progress,
+                reads: AtomicU64::new(0),
                 rows: AtomicU64::new(0),
                 surprises: Mutex::default(),
             }),
@@ -117,6 +118,11 @@ pub struct FilesTable {
 }
 
 impl FilesTable {
+    /// Times the files were read.
+    pub fn reads(&self) -> u64 {
+        self.scan.reads.load(Ordering::Relaxed)
+    }
+
     /// Rows read, rejected ones included.
     pub fn rows_read(&self) -> u64 {
         self.scan.rows.load(Ordering::Relaxed)
@@ -166,6 +172,7 @@ struct Scan {
     dead_letter: Arc<DeadLetter>,
     limit: Option<usize>,
     progress: Arc<dyn Progress>,
+    reads: AtomicU64,
     rows: AtomicU64,
     surprises: Mutex<Vec<jsonl::Column>>,
 }
@@ -190,6 +197,7 @@ impl PartitionStream for ScanStream {
     }
 
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        self.scan.reads.fetch_add(1, Ordering::Relaxed);
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let (sender, receiver) = mpsc::channel(2 * cores);
         let (scan, schema) = (self.scan.clone(), self.schema.clone());
