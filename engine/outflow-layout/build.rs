@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[path = "build/nested.rs"]
 mod nested;
 
-const BUILT_IN: [&str; 3] = ["apsis", "customerio", "simon"];
+const BUILT_IN: [&str; 5] = ["actito", "apsis", "customerio", "sailthru", "simon"];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=OUTFLOW_PLUGINS_DIR");
@@ -37,6 +37,8 @@ fn build() -> Result<PathBuf, String> {
     for source in ["Cargo.toml", "Cargo.lock", "outflow-plugin-sdk"].into_iter().chain(BUILT_IN) {
         println!("cargo::rerun-if-changed={}", Path::new(nested::PLUGINS).join(source).display());
     }
+    // Contracts are part of the plugins.
+    println!("cargo::rerun-if-changed={}", Path::new(nested::PLUGINS).join("../schemas/events").display());
     nested::build(&Path::new(&out).join("plugins-target"), &BUILT_IN)
 }
 

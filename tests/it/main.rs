@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod contracts;
+mod golden_actito;
+mod golden_sailthru;
 mod golden_simon;
 mod init;
 mod kill;

@@ -6,10 +6,20 @@ use crate::support::process::repository as root;
 use crate::tidy::sources;
 
 /// Families whose layouts are built, with the highest number of each.
-const FAMILIES: [(&str, u32); 1] = [("SIMON", 40)];
+const FAMILIES: [(&str, u32); 3] = [("SIMON", 40), ("SAIL", 24), ("ACT", 30)];
 
+/// Requirements that no layout can meet, with what is to bring them.
+const OPEN: [(&str, &[u32], &str); 5] = [
+    ("SAIL", &[13], "documentation of bucket policies, which comes with the delivery to buckets of clients"),
+    ("SAIL", &[14, 15, 16, 17, 18, 19], "delivery: classes of failures, preflight, exclusion, catching up, notices"),
+    ("ACT", &[1, 4, 5, 6], "scheduling: once a day at a time, windows since the last export, lateness"),
+    ("ACT", &[7, 8], "delivery by FTPS and SFTP, with connections that are declared once"),
+    ("ACT", &[9, 10], "delivery: retention, and files that their reader has taken away"),
+];
+
+/// Each number is named by a test or open, never both.
 #[test]
-fn every_requirement_is_named_by_a_test() {
+fn every_requirement_is_named_by_a_test_or_open() {
     let tests = sources().into_iter().filter(|path| {
         let path = path.strip_prefix(root()).unwrap();
         path.starts_with("tests")
@@ -17,12 +27,28 @@ fn every_requirement_is_named_by_a_test() {
             || path.ends_with("tests.rs")
     });
     let text = tests.map(|path| std::fs::read_to_string(path).unwrap()).collect::<String>();
-    for (family, count) in FAMILIES {
-        let named = named(&text, family);
-        let missing = (1..=count).filter(|number| !named.contains(number)).map(|number| format!("{family}-{number}"));
-        let missing = missing.collect::<Vec<_>>();
-        assert!(missing.is_empty(), "no test names {}", missing.join(", "));
-    }
+    let faults = FAMILIES.iter().flat_map(|(family, count)| faults(family, *count, &named(&text, family), &OPEN));
+    let faults = faults.collect::<Vec<_>>();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+fn faults(family: &str, count: u32, named: &BTreeSet<u32>, open: &[(&str, &[u32], &str)]) -> Vec<String> {
+    let why = |number| {
+        open.iter().find(|(other, numbers, _)| *other == family && numbers.contains(&number)).map(|(.., why)| why)
+    };
+    let fault = |number: u32| match (named.contains(&number), why(number)) {
+        (false, None) => Some(format!("no test names {family}-{number}")),
+        (true, Some(why)) => Some(format!("{family}-{number} is open ({why}), and a test names it")),
+        _ => None,
+    };
+    (1..=count).filter_map(fault).collect()
+}
+
+#[test]
+fn open_and_named_exclude_each_other() {
+    let open: [(&str, &[u32], &str); 1] = [("XYZ", &[2, 3], "later")];
+    let found = faults("XYZ", 4, &BTreeSet::from([1, 3]), &open);
+    assert_eq!(found, ["XYZ-3 is open (later), and a test names it", "no test names XYZ-4"]);
 }
 
 fn named(text: &str, family: &str) -> BTreeSet<u32> {

@@ -41,7 +41,8 @@ fn fault(case: &Path) -> Option<String> {
     tree::difference(&expected, &folder.path().join("out")).or_else(|| rejects(case, folder.path()))
 }
 
-fn rejects(case: &Path, folder: &Path) -> Option<String> {
+/// What is wrong with the dead-letter file of a case that was run in a folder.
+pub fn rejects(case: &Path, folder: &Path) -> Option<String> {
     let expected = json_lines(&case.join("rejects.jsonl"));
     let letters = std::fs::read_dir(folder.join(".outflow/rejects")).into_iter().flatten();
     let found = letters.flat_map(|entry| json_lines(&entry.unwrap().path())).collect::<Vec<_>>();

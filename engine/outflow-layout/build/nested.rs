@@ -57,7 +57,7 @@ fn check_target() -> Result<(), String> {
     Err(format!(
         "the built-in plugins are WebAssembly components, and `{}` has no standard library for `{TARGET}`\n  \
          with rustup: rustup target add {TARGET}\n  \
-         without:     OUTFLOW_PLUGINS_DIR=<folder with simon.wasm> cargo build",
+         without:     OUTFLOW_PLUGINS_DIR=<folder with a .wasm for each> cargo build",
         ask(&["--version"])?
     ))
 }

@@ -25,9 +25,11 @@ macro_rules! built_in {
 }
 
 /// All of them, by name.
-const BUILT_IN: [BuiltIn; 3] = [
+const BUILT_IN: [BuiltIn; 5] = [
+    built_in!("actito", "OUTFLOW_ACTITO_WASM"),
     built_in!("apsis", "OUTFLOW_APSIS_WASM"),
     built_in!("customerio", "OUTFLOW_CUSTOMERIO_WASM"),
+    built_in!("sailthru", "OUTFLOW_SAILTHRU_WASM"),
     built_in!("simon", "OUTFLOW_SIMON_WASM"),
 ];
 

@@ -5,6 +5,7 @@
 pub mod bindings;
 pub mod build;
 mod component;
+pub mod contract;
 pub mod sql;
 pub mod testing;
 mod time;

@@ -54,6 +54,15 @@ fn simon_18_19_20_22_columns_and_rows() {
     assert_eq!(rule["condition"], "\"operation\" IN ('add', 'remove')");
 }
 
+/// SIMON-20: the columns are those of the published contract, which says what rows must bring.
+#[test]
+fn the_contract_agrees() {
+    let text = include_str!("../../../schemas/events/simon/data_feed.json");
+    let contract = outflow_plugin_sdk::contract::Contract::read(text);
+    assert_eq!(contract.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>(), COLUMNS);
+    assert_eq!(contract.missing(&input(&[])).collect::<Vec<_>>(), FROM_INPUT);
+}
+
 #[test]
 fn simon_5_6_hashing() {
     let columns = ["identifier", "variant", "operation", "phone"];

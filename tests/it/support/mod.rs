@@ -4,6 +4,7 @@
 // Each module serves several tests, and not every build of them uses all of it.
 #![allow(dead_code)]
 
+pub mod golden;
 pub mod moto;
 pub mod process;
 pub mod python;
