@@ -8,23 +8,6 @@ fn a_click() {
     check("sailthru/click", "2019-09-26T22:00:00Z");
 }
 
-/// SAIL-3, SAIL-4, SAIL-10, SAIL-23: two days of one run and a late event, from shuffled columns with old times; an
-/// inserted column changes no other, absent ones are empty. A row without a time or a client is rejected.
-#[test]
-fn events_around_midnight() {
-    check("sailthru/midnight", "2019-09-27T00:30:00Z");
-}
-
-/// SAIL-2: a new upstream column rides along.
-#[test]
-fn a_new_column_rides_along() {
-    let ran = check("sailthru/midnight", "2019-09-27T00:30:00Z");
-    let folder = ran.delivered("campaign_open/dt=20190927/client_id=0042");
-    let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
-    let text = std::fs::read_to_string(file).unwrap();
-    assert!(text.lines().next().unwrap().ends_with(",email_md5,email_sha256,app_version"), "{text}");
-}
-
 /// SAIL-8, SAIL-9, SAIL-10, SAIL-11: a lookup table is in the folder of the UTC hour of the export.
 #[test]
 fn a_lookup_table() {
@@ -35,11 +18,4 @@ fn a_lookup_table() {
 #[test]
 fn late_mobile_events() {
     check("sailthru/mobile", "2024-05-03T12:00:00Z");
-}
-
-/// SAIL-1, SAIL-12: all three families from one input, which is read once; nothing else lies in the bucket.
-#[test]
-fn several_tables_of_one_input() {
-    let ran = check("sailthru/several", "2024-05-03T12:00:00Z");
-    assert_eq!(ran.report()["rows"]["read"], 8);
 }

@@ -44,11 +44,9 @@ impl Layout for Actito {
         let Some(input) = inputs.iter().find(|dataset| dataset.name == "input") else {
             return Err(vec![Diagnostic::error("actito/input", "", "there is no dataset `input`")]);
         };
-        // Without any row there may be no columns to look at, and a header-only file is due all the same.
-        let silent = input.columns.is_empty();
-        let sharing = if silent { Sharing { flow: None, table: None } } else { self.sharing(input)? };
+        let sharing = self.sharing(input)?;
         let columns = FlowColumns::new(&self.options, input, [&sharing.flow, &sharing.table]);
-        let found = if silent { Vec::new() } else { columns.check() };
+        let found = columns.check();
         if !found.is_empty() {
             return Err(found);
         }

@@ -152,16 +152,6 @@ fn act_19_several_values() {
     assert_eq!(rules(&output, "rule"), []);
 }
 
-/// ACT-3: an input without rows may have no columns either.
-#[test]
-fn act_3_nothing_at_all() {
-    let options = json!({"flows": ["email_sent", "email_open"], "profile_tables": ["Customers"],
-        "multi_value_columns": ["segments"]});
-    let outputs = plan(options, &[]);
-    assert_eq!(header(&outputs[0]), SENT);
-    assert_eq!((outputs.len(), outputs[0].filter.as_deref()), (2, None));
-}
-
 #[test]
 fn wrong_options() {
     let wrong = |changes: Value| {

@@ -3,8 +3,10 @@
 #[path = "../../build/nested.rs"]
 mod nested;
 
+mod actito;
 mod evil;
 mod load;
+mod sailthru;
 mod simon;
 mod vendors;
 
