@@ -221,3 +221,36 @@ fn a_run_killed_at_any_system_call_is_finished_by_the_next() {
     }
     assert!(deaths > 5, "only {deaths} runs were killed");
 }
+
+/// CIO-9: a position is one delivery's, and there is none between two that nobody has, wherever runs die. Every second
+/// dead run is followed by one of a new window at once.
+#[test]
+fn numbers_have_no_gaps_whatever_dies() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = "version: 1\nname: calls\nsource: {files: {path: calls.jsonl}}\nlayout:\n  customerio: \
+                    {integration_id: 1, action_id: 2, format: json}\nsink: {local: {path: out}}\n";
+    std::fs::write(folder.path().join("calls.yaml"), pipeline).unwrap();
+    let run = || Outflow::in_folder(folder.path()).args(["run", "calls.yaml"]).env("XDG_CACHE_HOME", cache());
+    for (window, point) in kill_point::ALL.iter().enumerate() {
+        let call = |kind| format!("{{\"type\":\"{kind}\",\"messageId\":\"{window}\",\"userId\":\"w{window}\"}}\n");
+        std::fs::write(folder.path().join("calls.jsonl"), call("identify") + &call("page")).unwrap();
+        let killed = run().env("OUTFLOW_KILL_AT", point).run();
+        assert!(killed.signal == Some(9) || killed.code == Some(0), "{point}: {killed:?}");
+        if window % 2 == 0 {
+            run().run().expect_code(0);
+        }
+    }
+    run().run().expect_code(0);
+    let files = tree(&folder.path().join("out"));
+    assert!(files.len() / 2 >= kill_point::ALL.len() / 2, "{:?}", files.keys());
+    let mut windows = std::collections::BTreeSet::new();
+    for position in 1..=files.len() / 2 {
+        let told = ["identify", "page"].map(|kind| {
+            let name = format!("1.2.{position}.{kind}.json");
+            let text = files.get(&name).unwrap_or_else(|| panic!("`{name}` is missing in {:?}", files.keys()));
+            serde_json::from_str::<serde_json::Value>(text.trim()).unwrap()["user_id"].to_string()
+        });
+        assert_eq!(told[0], told[1], "position {position} is of two deliveries");
+        assert!(windows.insert(told[0].clone()), "{} was delivered under two positions", told[0]);
+    }
+}

@@ -227,3 +227,37 @@ fn one_absolute_path_is_one_window_from_everywhere() {
     let named = folder.path().join("feed.yaml");
     outflow(folder.path(), &["run", named.to_str().unwrap()]).expect_code(0).expect_stdout("already delivered");
 }
+
+/// CIO-1, CIO-9: the six outputs of a layout come from one reading of the input, and the report says so.
+#[test]
+fn several_outputs_are_told_with_their_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let calls = [("identify", 1), ("track", 2), ("track", 3), ("page", 4)];
+    let call =
+        |(kind, id): (&str, u32)| format!("{{\"type\":\"{kind}\",\"messageId\":\"{id}\",\"userId\":\"u{id}\"}}\n");
+    std::fs::write(folder.path().join("calls.jsonl"), calls.map(call).concat() + "{\"type\":\"shout\"}\n").unwrap();
+    let pipeline = "version: 1\nname: calls\nsource: {files: {path: calls.jsonl}}\nlayout:\n  customerio: \
+                    {integration_id: 1, action_id: 2, format: json}\nsink: {local: {path: out}}\n";
+    std::fs::write(folder.path().join("feed.yaml"), pipeline).unwrap();
+    let preview = outflow(folder.path(), &["preview", "feed.yaml"]).expect_code(0);
+    preview.expect_stdout("1.2.1.track.json").expect_stdout("1.2.1.page.json");
+    let told = outflow(folder.path(), &["run", "feed.yaml", "--format", "json"]).expect_code(0);
+    let report: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!((&report["reads"], &report["rows"]["read"]), (&1.into(), &5.into()), "{report:#}");
+    assert_eq!(report["rejects"]["codes"], serde_json::json!({"customerio/type": 1}));
+    let outputs = report["outputs"].as_array().unwrap().iter().map(|output| (&output["files"], &output["rows"]));
+    let outputs = outputs.map(|(files, rows)| (files.as_u64().unwrap(), rows.as_u64().unwrap())).collect::<Vec<_>>();
+    assert_eq!(outputs.len(), 6, "{report:#}");
+    assert_eq!(outputs.iter().filter(|output| **output == (0, 0)).count(), 3, "{report:#}");
+    let track = report["files"].as_array().unwrap().iter().find(|file| file["path"] == "1.2.1.track.json").unwrap();
+    assert_eq!((&track["rows"], &track["part"]), (&2.into(), &1.into()));
+    assert!(track["dataset"].as_str().unwrap().contains("track"), "{track}");
+    assert_eq!(track["counters"].as_object().unwrap().values().collect::<Vec<_>>(), [&Value::from(1)]);
+    let again = outflow(folder.path(), &["run", "feed.yaml", "--format", "json"]).expect_code(0);
+    let again: Value = serde_json::from_str(&again.stdout).unwrap();
+    assert_eq!((&again["status"], &again["reads"]), (&"already_delivered".into(), &0.into()));
+    assert_eq!(again["files"], report["files"]);
+    std::fs::write(folder.path().join("calls.jsonl"), calls.map(call).concat()).unwrap();
+    let next = outflow(folder.path(), &["run", "feed.yaml"]).expect_code(0);
+    next.expect_stdout("1.2.2.track.json").expect_stdout("3 of 6 have files, from 1 reading of the input");
+}
