@@ -4,12 +4,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use datafusion::common::runtime::SpawnedTask;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::common::spawn_buffered;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{DataFrame, SessionContext};
-use futures::future::{try_join, try_join_all};
+use futures::future::{try_join_all, try_join3};
 use jiff::Timestamp;
 use outflow_formats::format::Compression;
 use outflow_layout::layout::{Layout, Output};
@@ -98,7 +97,9 @@ pub async fn extract(
             rejects: dead.clone(),
         };
         let table = input.table(dead.clone(), extraction.limit, extraction.progress.clone());
-        let rows = plan::rows(&session, table.clone(), &pipeline.spec.transforms, &context).await?;
+        // A transform may read its rows more than once; the source is read once even then.
+        let mut source = Tee::new(session.read_table(table.clone()).map_err(running)?);
+        let rows = plan::rows(&session, source.table(), &pipeline.spec.transforms, &context).await?;
         let outputs = layout.lock().await.outputs(&[plan::dataset(&rows)]).await?;
         if outputs.is_empty() {
             return Err(Error::user("the layout asks for no output of these columns"));
@@ -106,8 +107,8 @@ pub async fn extract(
         let datasets = outputs.iter().map(|output| output.dataset.clone()).collect();
         let counters = Counters::for_outputs(extraction.numbers, &outputs)?;
         let rows = plan::kept(rows, &outputs, dead)?;
-        let pass = Pass { session, view: extraction.view, counters: counters.clone(), dead };
-        let files = pass.run(rows, outputs, spool, &layout).await?;
+        let writing = Writing { session, view: extraction.view, counters: counters.clone(), dead };
+        let files = writing.run(source, rows, outputs, spool, &layout).await?;
         reads += table.reads();
         if !input.widen(&table.surprises())? {
             dead.finish()?;
@@ -118,8 +119,8 @@ pub async fn extract(
     }
 }
 
-/// One pass over the rows.
-struct Pass<'a> {
+/// How the outputs are written.
+struct Writing<'a> {
     session: SessionContext,
     view: View,
     counters: Arc<Counters>,
@@ -133,35 +134,32 @@ struct Ready {
     context: Arc<TaskContext>,
 }
 
-impl Pass<'_> {
-    /// Writes the files of every output.
+impl Writing<'_> {
+    /// Writes the files of every output, in one pass over the source.
     async fn run(
         &self,
+        source: Tee,
         rows: DataFrame,
-        mut outputs: Vec<Output>,
+        outputs: Vec<Output>,
         spool: &Spool<'_>,
         layout: &Mutex<&mut dyn Layout>,
     ) -> Result<Vec<SpooledFile>> {
-        // One plan that reads the rows once needs nobody between the two.
-        if let [output] = outputs.as_slice()
-            && output.query.is_none()
-            && let Some(output) = outputs.pop()
-        {
-            let ready = self.ready(rows, output).await?;
-            return spool.write(self.begin(ready, false)?, layout, 0).await.map_err(Error::while_running);
-        }
+        let beside = outputs.len() > 1;
         let mut tee = Tee::new(rows);
-        let mut all = Vec::with_capacity(outputs.len());
+        let mut ready = Vec::with_capacity(outputs.len());
         for output in outputs {
             let rows = self.session.read_table(tee.table()).map_err(running)?;
-            all.push(self.ready(rows, output).await?);
+            ready.push(self.ready(rows, output).await?);
         }
-        let pump = tee.start().await?;
-        let planned = all.into_iter().map(|ready| self.begin(ready, true)).collect::<Result<Vec<_>>>()?;
+        // Plans are made from the files up to the source, so that each knows its readers; rows flow the other way.
+        let pass = tee.plan().await.map_err(Error::while_running)?;
+        let read = source.plan().await.map_err(Error::while_running)?.start()?;
+        let pass = pass.start()?;
+        let planned = ready.into_iter().map(|ready| self.begin(ready, beside)).collect::<Result<Vec<_>>>()?;
         let writes = planned.into_iter().enumerate().map(|(number, planned)| spool.write(planned, layout, number));
-        // The first failure of either side ends both.
-        let passed = try_join(pumped(pump), try_join_all(writes)).await;
-        let ((), files) = passed.map_err(Error::while_running)?;
+        // The first failure of any ends all.
+        let passed = try_join3(read.ended(), pass.ended(), try_join_all(writes)).await;
+        let ((), (), files) = passed.map_err(Error::while_running)?;
         Ok(files.into_iter().flatten().collect())
     }
 
@@ -187,11 +185,6 @@ impl Pass<'_> {
         let counters = self.counters.of(&laid.output);
         Ok(PlannedOutput { output: laid.output, rows, schema: laid.schema, counters })
     }
-}
-
-/// Waits for the end of the pass.
-async fn pumped(pump: SpawnedTask<Result<()>>) -> Result<()> {
-    pump.await.map_err(|cause| Error::internal("the pass over the rows stopped").caused_by(cause))?
 }
 
 fn empty(folder: &Path) -> Result<()> {

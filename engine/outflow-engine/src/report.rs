@@ -56,7 +56,7 @@ pub struct RunReport {
     /// Files read.
     pub inputs: Vec<String>,
     /// Times the input was read from its beginning: once for all outputs, unless its rows turned out to hold more
-    /// columns than its head tells, or a transform reads its rows twice.
+    /// columns than its head tells.
     #[serde(default)]
     pub reads: u64,
     /// Phases in order.

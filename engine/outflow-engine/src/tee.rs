@@ -1,5 +1,5 @@
 //! One pass over rows that several plans read: they are executed once, and each batch goes to every reader, as fast
-//! as the slowest takes it. What the readers do with them is not known here.
+//! as the slowest takes it; a lone reader reads them directly. What the readers do with them is not known here.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,9 +14,9 @@ use datafusion::error::{DataFusionError, Result as QueryResult};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Expr;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::DataFrame;
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
@@ -28,15 +28,28 @@ use crate::spool::running;
 /// Batches that may wait for a reader.
 const WAITING: usize = 2;
 
-/// Rows for several plans. Tables are given out, plans are made of them, then the pass begins, and only then are the
-/// plans executed.
+/// Rows for several plans. Tables are given out, plans are made of them, then the pass is planned and started, and only
+/// then are the plans executed.
 pub struct Tee {
     rows: DataFrame,
     tables: Vec<Arc<TeeTable>>,
 }
 
+/// A planned pass: who reads it is known.
+pub struct Pass {
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+    /// Columns that the plan gives, by their place in the rows.
+    columns: Vec<usize>,
+    /// The readers of each table.
+    readers: Vec<Vec<Arc<Reader>>>,
+}
+
+/// A pass under way.
+pub struct Pump(Option<SpawnedTask<Result<()>>>);
+
 impl Tee {
-    /// Rows to be read by several.
+    /// Rows to be read by any number of plans.
     pub fn new(rows: DataFrame) -> Self {
         Self { rows, tables: Vec::new() }
     }
@@ -49,34 +62,63 @@ impl Tee {
         table
     }
 
-    /// Begins the pass. Ends well when the rows or their readers do; a reader is not told of an error, so the result
-    /// outweighs what readers make of the rows.
-    pub async fn start(self) -> Result<SpawnedTask<Result<()>>> {
+    /// Plans the pass: the columns that any reader wants.
+    pub async fn plan(self) -> Result<Pass> {
         let readers = self.tables.iter().map(|table| std::mem::take(&mut *lock(&table.readers))).collect::<Vec<_>>();
-        let mut wanted: BTreeSet<usize> =
+        let mut columns: BTreeSet<usize> =
             readers.iter().flatten().flat_map(|reader| reader.columns.iter().copied()).collect();
-        if wanted.is_empty() {
+        if columns.is_empty() {
             // Who only counts rows needs a column to count.
-            wanted.insert(0);
+            columns.insert(0);
         }
         let known = self.rows.schema().columns();
-        let columns = wanted.iter().map(|&column| Expr::Column(known[column].clone())).collect::<Vec<_>>();
-        let rows = if wanted.len() < known.len() { self.rows.select(columns).map_err(running)? } else { self.rows };
-        let waiting = MemoryConsumer::new("rows read twice").register(rows.task_ctx().memory_pool());
-        let wanted = wanted.into_iter().collect::<Vec<_>>();
-        let mut senders = Vec::new();
-        for table in readers {
-            let several = table.len() > 1;
-            senders.extend(table.iter().map(|reader| reader.connect(&wanted, several.then_some(&waiting))));
-        }
-        // What no plan reads is not executed.
-        let rows = if senders.is_empty() { None } else { Some(rows.execute_stream().await.map_err(running)?) };
-        Ok(SpawnedTask::spawn(pump(rows, senders)))
+        let wanted = columns.iter().map(|&column| Expr::Column(known[column].clone())).collect::<Vec<_>>();
+        let rows = if wanted.len() < known.len() { self.rows.select(wanted).map_err(running)? } else { self.rows };
+        let context = Arc::new(rows.task_ctx());
+        let plan = rows.create_physical_plan().await.map_err(running)?;
+        Ok(Pass { plan, context, columns: columns.into_iter().collect(), readers })
     }
 }
 
-async fn pump(rows: Option<SendableRecordBatchStream>, mut senders: Vec<Sender>) -> Result<()> {
-    let Some(mut rows) = rows else { return Ok(()) };
+impl Pass {
+    /// Begins the pass. A lone reader gets the rows themselves.
+    pub fn start(self) -> Result<Pump> {
+        let Self { plan, context, columns, readers } = self;
+        let waiting = MemoryConsumer::new("rows read twice").register(context.memory_pool());
+        let readers = readers.iter().flat_map(|table| table.iter().map(|reader| (reader, table.len() > 1)));
+        let readers = readers.collect::<Vec<_>>();
+        if readers.is_empty() {
+            // What no plan reads is not executed.
+            return Ok(Pump(None));
+        }
+        let rows = execute_stream(plan, context).map_err(running)?;
+        if let [(reader, _)] = readers.as_slice() {
+            reader.read(&columns, rows);
+            return Ok(Pump(None));
+        }
+        let connect = |(reader, several): &(&Arc<Reader>, bool)| {
+            let (sender, batches) = channel(reader.schema.clone(), several.then(|| waiting.new_empty()));
+            reader.read(&columns, batches);
+            sender
+        };
+        let senders = readers.iter().map(connect).collect();
+        Ok(Pump(Some(SpawnedTask::spawn(pump(rows, senders)))))
+    }
+}
+
+impl Pump {
+    /// Waits for the end of the pass. Readers are not told of its failure, so this outweighs what they make of the rows.
+    pub async fn ended(self) -> Result<()> {
+        match self.0 {
+            None => Ok(()),
+            Some(task) => {
+                task.await.map_err(|cause| Error::internal("the pass over the rows stopped").caused_by(cause))?
+            }
+        }
+    }
+}
+
+async fn pump(mut rows: SendableRecordBatchStream, mut senders: Vec<Sender>) -> Result<()> {
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(running)?;
         let mut listening = Vec::with_capacity(senders.len());
@@ -119,6 +161,23 @@ impl Sender {
             }
         }
     }
+}
+
+/// A way from the pass to one reader.
+fn channel(schema: SchemaRef, unbounded: Option<MemoryReservation>) -> (Sender, SendableRecordBatchStream) {
+    let (sender, portions) = match unbounded {
+        None => {
+            let (sender, mut receiver) = mpsc::channel(WAITING);
+            (Sender::Bounded(sender), stream::poll_fn(move |context| receiver.poll_recv(context)).boxed())
+        }
+        Some(waiting) => {
+            let (sender, mut receiver) = mpsc::unbounded_channel();
+            let sender = Sender::Unbounded(sender, waiting);
+            (sender, stream::poll_fn(move |context| receiver.poll_recv(context)).boxed())
+        }
+    };
+    let batches = portions.map(|portion: Portion| Ok(portion.batch));
+    (sender, Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
 }
 
 /// The rows as one plan sees them.
@@ -175,28 +234,17 @@ impl fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// Joins the reader to the pass over the `wanted` columns.
-    fn connect(&self, wanted: &[usize], unbounded: Option<&MemoryReservation>) -> Sender {
-        let (sender, portions) = match unbounded {
-            None => {
-                let (sender, mut receiver) = mpsc::channel(WAITING);
-                (Sender::Bounded(sender), stream::poll_fn(move |context| receiver.poll_recv(context)).boxed())
-            }
-            Some(waiting) => {
-                let (sender, mut receiver) = mpsc::unbounded_channel();
-                let sender = Sender::Unbounded(sender, waiting.new_empty());
-                (sender, stream::poll_fn(move |context| receiver.poll_recv(context)).boxed())
-            }
-        };
-        let columns = self.columns.iter().filter_map(|column| wanted.binary_search(column).ok()).collect::<Vec<_>>();
+    /// Takes batches with the columns `given`, by their place in the rows.
+    fn read(&self, given: &[usize], batches: SendableRecordBatchStream) {
+        let columns = self.columns.iter().filter_map(|column| given.binary_search(column).ok()).collect::<Vec<_>>();
         let schema = self.schema.clone();
-        let batches = portions.map(move |portion: Portion| {
-            let arrays = columns.iter().map(|&column| portion.batch.column(column).clone()).collect();
-            let options = RecordBatchOptions::new().with_row_count(Some(portion.batch.num_rows()));
+        let batches = batches.map(move |batch| {
+            let batch = batch?;
+            let arrays = columns.iter().map(|&column| batch.column(column).clone()).collect();
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
             Ok(RecordBatch::try_new_with_options(schema.clone(), arrays, &options)?)
         });
         *lock(&self.feed) = Some(batches.boxed());
-        sender
     }
 }
 
@@ -207,9 +255,8 @@ impl PartitionStream for Reader {
 
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let batches = lock(&self.feed).take().unwrap_or_else(|| {
-            let error =
-                Error::user("a query of the layout reads its input anew for each step, as recursive queries do")
-                    .hint("the rows pass once; say it with joins, aggregates or window functions");
+            let error = Error::user("a query reads its input anew for each step, as recursive queries do")
+                .hint("the rows pass once; say it with joins, aggregates or window functions");
             stream::once(async { Err(DataFusionError::External(Box::new(error))) }).boxed()
         });
         Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches))

@@ -116,6 +116,7 @@ struct Bench {
     refuses: bool,
     numbers: LastNumbers,
     view: View,
+    transforms: serde_json::Value,
 }
 
 impl Bench {
@@ -127,7 +128,14 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(name), content).unwrap();
         std::fs::create_dir(folder.path().join("spool")).unwrap();
-        Self { folder, memory: 64 << 20, refuses: false, numbers: LastNumbers::default(), view: View::Delivered }
+        Self {
+            folder,
+            memory: 64 << 20,
+            refuses: false,
+            numbers: LastNumbers::default(),
+            view: View::Delivered,
+            transforms: json!([]),
+        }
     }
 
     fn spool(&self) -> PathBuf {
@@ -136,7 +144,7 @@ impl Bench {
 
     async fn extract(&self, outputs: Vec<Output>) -> Result<Outcome> {
         let spec = json!({
-            "version": 1, "name": "feed", "source": {"files": {"path": "in.*"}},
+            "version": 1, "name": "feed", "source": {"files": {"path": "in.*"}}, "transforms": self.transforms,
             "layout": {"files": {"path": "x.csv", "format": "csv"}}, "sink": {"local": {"path": "out"}},
         });
         let pipeline = Pipeline::from_spec(serde_json::from_value(spec).unwrap(), "", self.folder.path()).unwrap();
@@ -218,6 +226,20 @@ async fn an_output_may_read_the_rows_more_than_once() {
             assert_eq!(outcome.records("both").len(), ROWS / 3 * 2);
             assert_eq!(outcome.records("plain"), ids(ROWS, |_| true));
         }
+        empty(&bench.spool()).unwrap();
+    }
+}
+
+/// What a transform reads twice is read once from the source: its bad rows are told once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transform_may_read_the_rows_more_than_once() {
+    let joined =
+        "SELECT a.id AS id, b.name AS kind FROM input a JOIN input b ON a.id = b.id ORDER BY CAST(a.id AS BIGINT)";
+    let bench = Bench { transforms: json!([{"sql": joined}]), ..Bench::new(&(rows(20_000) + "too,few\n")) };
+    for outputs in [vec![of("one")], vec![of("one"), of("two")]] {
+        let outcome = bench.extract(outputs).await.unwrap();
+        assert_eq!((outcome.extracted.reads, outcome.extracted.rows, outcome.rejects.len()), (1, 20_001, 1));
+        assert_eq!(outcome.records("one"), ids(20_000, |_| true));
         empty(&bench.spool()).unwrap();
     }
 }
