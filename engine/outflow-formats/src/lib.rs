@@ -14,6 +14,7 @@ pub mod encode;
 pub mod error;
 pub mod file;
 pub mod format;
+pub mod json;
 pub mod jsonl;
 pub mod parquet;
 pub mod reject;

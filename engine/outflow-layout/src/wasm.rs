@@ -1,13 +1,16 @@
-//! Runs layout plugins: WebAssembly components with limits on time and memory and nothing of the machine to see.
+//! Runs plugins: WebAssembly components with limits on time and memory and nothing of the machine to see.
 //! What a plugin answers is checked as strictly as what a user writes.
 
 mod cache;
 mod failure;
 mod guest;
 mod host;
+mod inspect;
 mod v0_1;
 
-pub use host::{Host, Limits, Plugin};
+pub use host::{Host, Limits, Plugin, TransformPlugin};
+pub use inspect::{INTERFACE, Inspection, World};
+pub use v0_1::{Declared, Transform};
 
 use sha2::{Digest, Sha256};
 

@@ -15,12 +15,20 @@ pub struct Component<L>(PhantomData<L>);
 pub struct Opened<L>(L);
 
 #[derive(Deserialize)]
-struct ManifestFile {
-    name: String,
-    version: String,
-    summary: String,
-    config_schema: Box<RawValue>,
+pub(crate) struct ManifestFile {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) summary: String,
+    pub(crate) config_schema: Box<RawValue>,
+    #[serde(default)]
     requires: Vec<DatasetFile>,
+}
+
+impl ManifestFile {
+    /// Reads the manifest of a plugin.
+    pub(crate) fn read(text: &str) -> Self {
+        serde_json::from_str(text).expect("the manifest is a constant that the plugin's tests read")
+    }
 }
 
 #[derive(Deserialize)]
@@ -40,8 +48,7 @@ impl<L: Layout> Guest for Component<L> {
     type Plan = Opened<L>;
 
     fn describe() -> Manifest {
-        let file: ManifestFile =
-            serde_json::from_str(L::MANIFEST).expect("the manifest is a constant that the plugin's tests read");
+        let file = ManifestFile::read(L::MANIFEST);
         let column = |c: ColumnFile| Column { name: c.name, data_type: c.data_type, nullable: c.nullable, doc: None };
         let dataset =
             |d: DatasetFile| Dataset { name: d.name, columns: d.columns.into_iter().map(column).collect(), doc: None };
@@ -80,8 +87,11 @@ impl<L: Layout> GuestPlan for Opened<L> {
 
 /// Opens a layout from the text of its options.
 pub(crate) fn open_text<L: Layout>(options: &str, run: Run) -> Result<L, Vec<Diagnostic>> {
-    match serde_json::from_str(options) {
-        Ok(options) => L::open(options, run),
-        Err(error) => Err(vec![Diagnostic::error("plugin/options", "", format!("options do not read: {error}"))]),
-    }
+    L::open(read(options)?, run)
+}
+
+/// Reads the text of options.
+pub(crate) fn read<O: serde::de::DeserializeOwned>(options: &str) -> Result<O, Vec<Diagnostic>> {
+    serde_json::from_str(options)
+        .map_err(|error| vec![Diagnostic::error("plugin/options", "", format!("options do not read: {error}"))])
 }

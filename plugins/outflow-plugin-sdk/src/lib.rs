@@ -1,14 +1,17 @@
-//! What a layout plugin is written with: implement [`Layout`], then call [`export_layout!`].
+//! What a plugin is written with: implement [`Layout`] and call [`export_layout!`], or [`Transform`] and
+//! [`export_transform!`].
 //! Logic stays plain Rust and is tested natively, see [`testing`]; the engine is not a dependency and never will be.
 
 #[doc(hidden)]
 pub mod bindings;
 pub mod build;
+pub mod columns;
 mod component;
 pub mod contract;
 pub mod sql;
 pub mod testing;
 mod time;
+mod transform;
 
 pub use bindings::exports::outflow::plugin::layout::{
     Artifact, Compression, Counter, CounterScope, Csv, Expand, Field, FileFacts, FileIntent, FileName, Format, Json,
@@ -16,6 +19,7 @@ pub use bindings::exports::outflow::plugin::layout::{
 };
 pub use bindings::outflow::plugin::types::{Column, Dataset, Diagnostic, Severity, Stamp};
 pub use component::Component;
+pub use transform::{Io, Mode, Reject, Step, Transform, TransformComponent};
 
 /// Writes a line to the host's log; does nothing in native tests.
 pub fn log(level: Level, message: &str) {

@@ -1,6 +1,9 @@
 //! What a plugin's native tests are built from: a run, inputs, and written files, with plain values.
 
-use crate::{Column, Dataset, Diagnostic, FileFacts, FileIntent, FileName, Layout, Run, Stamp, Target, Written};
+use crate::columns::{Columns, TextBuilder};
+use crate::{
+    Column, Dataset, Diagnostic, FileFacts, FileIntent, FileName, Layout, Run, Stamp, Step, Target, Transform, Written,
+};
 
 /// The instant, in UTC.
 pub fn stamp(epoch_ms: i64) -> Stamp {
@@ -67,4 +70,16 @@ pub fn written(run: &Run, intent: FileIntent, name: FileName, rows: u64) -> Writ
     let url = format!("{}://{}/{prefix}{}", target.scheme, target.container, name.path);
     let facts = FileFacts { rows, bytes: 0, sha256: "0".repeat(64), md5: String::new(), header: Vec::new() };
     Written { intent, name, facts, url }
+}
+
+/// Opens a transform as the host does, from the JSON of its options, for rows with these nullable text columns.
+pub fn open_transform<T: Transform>(options: &serde_json::Value, columns: &[&str]) -> Result<T, Vec<Diagnostic>> {
+    T::open(crate::component::read(&options.to_string())?, &input(columns).columns)
+}
+
+/// A batch of these columns of text, as a transform gets it.
+pub fn texts(columns: &[&[Option<&str>]]) -> Columns {
+    let rows = columns.first().map_or(0, |column| column.len());
+    let text = |step: Step, column: &&[Option<&str>]| step.column(column.iter().copied().collect::<TextBuilder>());
+    Columns::new(columns.iter().fold(Step::new(rows), text).batch)
 }

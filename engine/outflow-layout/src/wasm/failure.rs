@@ -35,9 +35,13 @@ pub fn explain(name: &str, failure: &Failure, guest: &Guest, limit: usize) -> La
         }
         Failure::Trapped(error) => error,
     };
-    if let Some(asked) = guest.memory.refused {
+    if let Some(denied) = &guest.memory.refused {
         let mib = |bytes: usize| bytes.div_ceil(1 << 20);
-        let what = format!("needed more memory than its limit ({} MiB asked, limit {} MiB)", mib(asked), mib(limit));
+        let asked = mib(denied.asked);
+        let what = match &denied.why {
+            None => format!("needed more memory than its limit ({asked} MiB asked, limit {} MiB)", mib(limit)),
+            Some(why) => format!("needed more memory than the run has left ({asked} MiB asked): {why}"),
+        };
         return plugin("plugin/memory", what);
     }
     if let Some(I32Exit(status)) = error.downcast_ref() {

@@ -18,6 +18,7 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, 
 
 use super::host::Limits;
 use crate::layout::{LogLevel, LogLine};
+use crate::transform::MemoryAccount;
 
 /// State of one store.
 pub struct Guest {
@@ -32,8 +33,8 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// A fresh guest whose wall clock stands at `now_ms`.
-    pub fn new(limits: &Limits, now_ms: i64) -> Self {
+    /// A fresh guest whose wall clock stands at `now_ms`, on borrowed memory if there is an account.
+    pub fn new(limits: &Limits, now_ms: i64, account: Option<Arc<dyn MemoryAccount>>) -> Self {
         let stderr = Tail { kept: Arc::default(), capacity: limits.stderr_bytes };
         // Any bytes would do, as long as they are the same in every run and on every machine.
         let random = || Deterministic::new((0..=255).collect());
@@ -50,7 +51,7 @@ impl Guest {
             .allow_udp(false)
             .allow_ip_name_lookup(false)
             .build();
-        let memory = MemoryLimit { limit: limits.memory_bytes, refused: None };
+        let memory = MemoryLimit { limit: limits.memory_bytes, used: 0, account, refused: None };
         Self { table: ResourceTable::new(), wasi, memory, stderr, log: Vec::new() }
     }
 
@@ -69,20 +70,50 @@ impl WasiView for Guest {
     }
 }
 
-/// A limit on linear memory that remembers what it refused.
+/// A limit on all linear memory of a guest that remembers what it refused.
 pub struct MemoryLimit {
     limit: usize,
-    /// The size that was asked for and refused.
-    pub refused: Option<usize>,
+    used: usize,
+    account: Option<Arc<dyn MemoryAccount>>,
+    /// What was asked for and refused.
+    pub refused: Option<Denied>,
+}
+
+/// Memory that a guest did not get.
+pub struct Denied {
+    /// Bytes that it would have had.
+    pub asked: usize,
+    /// The word of the account, if it was not the limit.
+    pub why: Option<String>,
+}
+
+impl Drop for MemoryLimit {
+    fn drop(&mut self) {
+        if let Some(account) = &self.account {
+            account.shrink(self.used);
+        }
+    }
 }
 
 impl ResourceLimiter for MemoryLimit {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        if desired <= self.limit {
-            return Ok(true);
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+        let more = desired.saturating_sub(current);
+        let asked = self.used.saturating_add(more);
+        let granted = match &self.account {
+            _ if asked > self.limit => Err(None),
+            Some(account) => account.grow(more).map_err(Some),
+            None => Ok(()),
+        };
+        match granted {
+            Ok(()) => {
+                self.used = asked;
+                Ok(true)
+            }
+            Err(why) => {
+                self.refused = Some(Denied { asked, why });
+                Err(format_err!("memory limit"))
+            }
         }
-        self.refused = Some(desired);
-        Err(format_err!("memory limit"))
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {

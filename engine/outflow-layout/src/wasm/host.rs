@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use wasmtime::component::{Component, Linker};
+use arrow::datatypes::Schema;
+use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Config, Engine, OptLevel};
 
 use super::cache::Cache;
 use super::failure::{chain, load};
 use super::guest::Guest;
-use super::v0_1::{LayoutPluginPre, Opened, add_host};
+use super::inspect::{INTERFACE, Inspection, Surface, World};
+use super::v0_1::{self, LayoutPluginPre, Opened, Transform, TransformPluginPre, add_host};
 use super::{failure, sha256};
 use crate::layout::{LayoutError, Manifest, RunInfo};
+use crate::transform::MemoryAccount;
 
 /// What one guest may use.
 #[derive(Clone, Debug)]
@@ -34,13 +37,22 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The limits of transforms, which hold rows.
+    pub fn of_transforms() -> Self {
+        Self { call: Duration::from_secs(10), memory_bytes: 256 << 20, ..Self::default() }
+    }
+}
+
 /// An engine with the interfaces that guests may import.
 pub struct Host {
     engine: Engine,
     linker: Linker<Guest>,
     limits: Limits,
+    transforms: Limits,
     cache: Cache,
-    loaded: Mutex<HashMap<String, Plugin>>,
+    /// Components by their digest.
+    linked: Mutex<HashMap<String, InstancePre<Guest>>>,
 }
 
 /// How often a running guest gives way, so that its time limit can strike.
@@ -73,40 +85,91 @@ impl Host {
             code: "plugin/engine",
             message: format!("the thread that limits plugins' time does not start: {error}"),
         })?;
-        Ok(Self { engine, linker, limits, cache, loaded: Mutex::default() })
+        let transforms = Limits::of_transforms();
+        Ok(Self { engine, linker, limits, transforms, cache, linked: Mutex::default() })
     }
 
-    /// Makes a component ready to open: from memory, from the cache, or by compiling it.
+    /// The same host with these limits for transforms.
+    #[must_use]
+    pub fn with_transforms(self, transforms: Limits) -> Self {
+        Self { transforms, ..self }
+    }
+
+    /// Makes a layout ready to open: from memory, from the cache, or by compiling it.
     pub fn load(&self, name: &str, wasm: &[u8]) -> Result<Plugin, LayoutError> {
-        if wasm.len() > self.limits.component_bytes {
-            let why = format!("it has {} bytes; at most {} are allowed", wasm.len(), self.limits.component_bytes);
+        let ready = self.ready(name, wasm, World::Layout, &self.limits)?;
+        let component = LayoutPluginPre::new(ready.component.clone()).map_err(|error| load(name, &chain(&error)))?;
+        Ok(Plugin(Arc::new(ready.with(component))))
+    }
+
+    /// The same for a transform.
+    pub fn load_transform(&self, name: &str, wasm: &[u8]) -> Result<TransformPlugin, LayoutError> {
+        let ready = self.ready(name, wasm, World::Transform, &self.transforms)?;
+        let component = TransformPluginPre::new(ready.component.clone()).map_err(|error| load(name, &chain(&error)))?;
+        Ok(TransformPlugin(Arc::new(ready.with(component))))
+    }
+
+    /// What a component is, by its bytes and by its own word. Needs a tokio runtime with timers.
+    pub async fn inspect(&self, name: &str, wasm: &[u8]) -> Result<Inspection, LayoutError> {
+        let surface = Surface::of(wasm);
+        let (world, manifest) = match &surface.exported {
+            Some((World::Transform, _)) => (World::Transform, self.load_transform(name, wasm)?.describe().await?),
+            Some((World::Layout, _)) | None => (World::Layout, self.load(name, wasm)?.describe().await?),
+        };
+        Ok(Inspection {
+            world,
+            interface: surface.exported.map_or_else(|| INTERFACE.to_owned(), |(_, version)| version),
+            imports: surface.imports,
+            name: manifest.name,
+            version: manifest.version,
+            summary: manifest.summary,
+            config_schema: manifest.config_schema,
+            digest: manifest.digest,
+            bytes: wasm.len(),
+        })
+    }
+
+    fn ready(
+        &self,
+        name: &str,
+        wasm: &[u8],
+        wanted: World,
+        limits: &Limits,
+    ) -> Result<Ready<InstancePre<Guest>>, LayoutError> {
+        if wasm.len() > limits.component_bytes {
+            let why = format!("it has {} bytes; at most {} are allowed", wasm.len(), limits.component_bytes);
             return Err(load(name, &why));
         }
-        let digest = sha256(wasm);
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(plugin) = loaded.get(&digest) {
-            return Ok(plugin.clone());
+        let surface = Surface::of(wasm);
+        surface.check_version(name)?;
+        if let Some((world, _)) = surface.exported
+            && world != wanted
+        {
+            let message = format!("the plugin `{name}` is a {}, and here stands a {}", world.name(), wanted.name());
+            return Err(LayoutError::Plugin { code: "plugin/world", message });
         }
-        let component = match self.cache.load(&self.engine, &digest) {
+        let digest = sha256(wasm);
+        let component = self.link(name, wasm, &digest)?;
+        Ok(Ready { name: name.to_owned(), digest, limits: limits.clone(), engine: self.engine.clone(), component })
+    }
+
+    fn link(&self, name: &str, wasm: &[u8], digest: &str) -> Result<InstancePre<Guest>, LayoutError> {
+        let mut linked = self.linked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = linked.get(digest) {
+            return Ok(known.clone());
+        }
+        let component = match self.cache.load(&self.engine, digest) {
             Some(component) => component,
             None => {
                 let component =
                     Component::from_binary(&self.engine, wasm).map_err(|error| load(name, &chain(&error)))?;
-                self.cache.store(&self.engine, &digest, &component);
+                self.cache.store(&self.engine, digest, &component);
                 component
             }
         };
-        let linked = self.linker.instantiate_pre(&component).map_err(|error| load(name, &chain(&error)))?;
-        let ready = LayoutPluginPre::new(linked).map_err(|error| load(name, &chain(&error)))?;
-        let plugin = Plugin(Arc::new(Ready {
-            name: name.to_string(),
-            digest: digest.clone(),
-            limits: self.limits.clone(),
-            engine: self.engine.clone(),
-            component: ready,
-        }));
-        loaded.insert(digest, plugin.clone());
-        Ok(plugin)
+        let fresh = self.linker.instantiate_pre(&component).map_err(|error| load(name, &chain(&error)))?;
+        linked.insert(digest.to_owned(), fresh.clone());
+        Ok(fresh)
     }
 }
 
@@ -124,11 +187,7 @@ fn tick(engine: &Engine) -> std::io::Result<()> {
 }
 
 /// A component that is compiled and linked.
-#[derive(Clone)]
-pub struct Plugin(Arc<Ready>);
-
-/// Parts of a [`Plugin`].
-pub struct Ready {
+pub struct Ready<C> {
     /// What messages call it.
     pub name: String,
     /// SHA-256 of the component.
@@ -138,8 +197,25 @@ pub struct Ready {
     /// The engine.
     pub engine: Engine,
     /// The component.
-    pub component: LayoutPluginPre<Guest>,
+    pub component: C,
 }
+
+impl<C> Ready<C> {
+    fn with<D>(self, component: D) -> Ready<D> {
+        let Self { name, digest, limits, engine, .. } = self;
+        Ready { name, digest, limits, engine, component }
+    }
+
+    /// The schema that a plugin gave for its options.
+    fn schema(&self, text: &str) -> Result<serde_json::Value, LayoutError> {
+        serde_json::from_str(text)
+            .map_err(|error| failure::answer(&self.name, &format!("`config-schema` is not JSON: {error}")))
+    }
+}
+
+/// A layout that is compiled and linked.
+#[derive(Clone)]
+pub struct Plugin(Arc<Ready<LayoutPluginPre<Guest>>>);
 
 impl Plugin {
     /// Opens the plugin with options for a run.
@@ -149,10 +225,37 @@ impl Plugin {
 
     /// Asks the plugin who it is. For built-in plugins `builtin::manifests` has the same without running them.
     pub async fn describe(&self) -> Result<Manifest, LayoutError> {
-        let manifest = super::v0_1::describe(&self.0).await?;
-        let schema = serde_json::from_str(&manifest.config_schema);
-        let config_schema =
-            schema.map_err(|error| failure::answer(&self.0.name, &format!("`config-schema` is not JSON: {error}")))?;
-        Ok(super::v0_1::manifest(manifest, config_schema, self.0.digest.clone()))
+        let manifest = v0_1::describe(&self.0).await?;
+        let config_schema = self.0.schema(&manifest.config_schema)?;
+        Ok(v0_1::manifest(manifest, config_schema, self.0.digest.clone()))
+    }
+}
+
+/// A transform that is compiled and linked.
+#[derive(Clone)]
+pub struct TransformPlugin(Arc<Ready<TransformPluginPre<Guest>>>);
+
+impl TransformPlugin {
+    /// Opens the plugin with options for rows of these columns. Its memory is borrowed from the account.
+    pub async fn open(
+        &self,
+        options: &serde_json::Value,
+        input: &Schema,
+        account: Option<Arc<dyn MemoryAccount>>,
+    ) -> Result<Transform, LayoutError> {
+        Transform::open(self.0.clone(), options.to_string(), input, account).await
+    }
+
+    /// Asks the plugin who it is.
+    pub async fn describe(&self) -> Result<Manifest, LayoutError> {
+        let manifest = v0_1::describe_transform(&self.0).await?;
+        Ok(Manifest {
+            config_schema: self.0.schema(&manifest.config_schema)?,
+            name: manifest.name,
+            version: manifest.version,
+            summary: manifest.summary,
+            requires: Vec::new(),
+            digest: self.0.digest.clone(),
+        })
     }
 }

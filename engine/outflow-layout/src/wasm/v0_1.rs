@@ -2,7 +2,10 @@
 //! A guest that failed is thrown away and opened afresh at the next call, which its purity allows.
 
 mod answer;
+mod columns;
 mod convert;
+mod io;
+mod transform;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,6 +23,7 @@ use crate::layout::{
     Output, RunInfo, Written,
 };
 use crate::name::Register;
+use crate::transform::MemoryAccount;
 
 #[allow(missing_docs)]
 pub(super) mod bindings {
@@ -30,7 +34,22 @@ pub(super) mod bindings {
     });
 }
 
+#[allow(missing_docs)]
+pub(super) mod transform_bindings {
+    wasmtime::component::bindgen!({
+        path: "../../plugins/outflow-plugin-sdk/wit/v0.1.0",
+        world: "transform-plugin",
+        exports: { default: async },
+        with: {
+            "outflow:plugin/types": super::bindings::outflow::plugin::types,
+            "outflow:plugin/host": super::bindings::outflow::plugin::host,
+        },
+    });
+}
+
 pub use bindings::LayoutPluginPre;
+pub use transform::{Declared, Transform, describe as describe_transform};
+pub use transform_bindings::TransformPluginPre;
 
 impl host::Host for Guest {
     fn log(&mut self, level: Level, message: String) {
@@ -55,19 +74,19 @@ struct Instance {
     exports: bindings::LayoutPlugin,
 }
 
-impl Instance {
-    /// Starts a guest; its time is limited together with that of the first call.
-    fn store(plugin: &Ready, now_ms: i64) -> Store<Guest> {
-        let mut store = Store::new(&plugin.engine, Guest::new(&plugin.limits, now_ms));
-        store.limiter(|guest| &mut guest.memory);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_async_yield_and_update(1);
-        store
-    }
+/// Room for a guest; the time to start it is limited together with that of the first call.
+fn store<C>(plugin: &Ready<C>, now_ms: i64, account: Option<Arc<dyn MemoryAccount>>) -> Store<Guest> {
+    let mut store = Store::new(&plugin.engine, Guest::new(&plugin.limits, now_ms, account));
+    store.limiter(|guest| &mut guest.memory);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+    // What a guest returns is bounded too: several lists of it may lie in the same memory.
+    store.set_hostcall_fuel(plugin.limits.memory_bytes);
+    store
 }
 
 /// Waits for a guest as long as it may take.
-async fn timed<T>(plugin: &Ready, call: impl Future<Output = Result<T>>) -> Result<T, Failure> {
+async fn timed<T, C>(plugin: &Ready<C>, call: impl Future<Output = Result<T>>) -> Result<T, Failure> {
     match tokio::time::timeout(plugin.limits.call, call).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Failure::Trapped(error)),
@@ -76,8 +95,8 @@ async fn timed<T>(plugin: &Ready, call: impl Future<Output = Result<T>>) -> Resu
 }
 
 /// Asks a plugin who it is.
-pub async fn describe(plugin: &Ready) -> Result<GuestManifest, LayoutError> {
-    let mut store = Instance::store(plugin, 0);
+pub async fn describe(plugin: &Ready<LayoutPluginPre<Guest>>) -> Result<GuestManifest, LayoutError> {
+    let mut store = store(plugin, 0, None);
     let call = async {
         let exports = plugin.component.instantiate_async(&mut store).await?;
         exports.outflow_plugin_layout().call_describe(&mut store).await
@@ -104,7 +123,7 @@ pub fn manifest(guest: GuestManifest, config_schema: serde_json::Value, digest: 
 
 /// A plugin with its options, ready to plan one run.
 pub struct Opened {
-    plugin: Arc<Ready>,
+    plugin: Arc<Ready<LayoutPluginPre<Guest>>>,
     options: String,
     run: RunInfo,
     /// The guest, unless the last call lost it.
@@ -115,7 +134,11 @@ pub struct Opened {
 
 impl Opened {
     /// Opens the plugin and lets it check its options.
-    pub async fn open(plugin: Arc<Ready>, options: String, run: RunInfo) -> Result<Self, LayoutError> {
+    pub async fn open(
+        plugin: Arc<Ready<LayoutPluginPre<Guest>>>,
+        options: String,
+        run: RunInfo,
+    ) -> Result<Self, LayoutError> {
         let mut opened = Self { plugin, options, run, guest: None, names: Register::default(), log: Vec::new() };
         opened.guest = Some(opened.start().await?);
         Ok(opened)
@@ -123,7 +146,7 @@ impl Opened {
 
     async fn start(&mut self) -> Result<(Instance, ResourceAny), LayoutError> {
         let plugin = self.plugin.clone();
-        let mut store = Instance::store(&plugin, self.run.scheduled.epoch_ms);
+        let mut store = store(&plugin, self.run.scheduled.epoch_ms, None);
         let run = convert::run(&self.run);
         let call = async {
             let exports = plugin.component.instantiate_async(&mut store).await?;

@@ -1,17 +1,20 @@
-//! Layout plugins through the WebAssembly host: what the built-in ones deliver, and that no guest harms its host.
+//! Plugins through the WebAssembly host: what the built-in ones deliver, and that no guest harms its host.
 
 #[path = "../../build/nested.rs"]
 mod nested;
 
 mod actito;
 mod evil;
+mod evil_transform;
+mod inspect;
 mod load;
 mod sailthru;
 mod simon;
+mod transform;
 mod vendors;
 
-use std::path::Path;
-use std::sync::{LazyLock, OnceLock};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use outflow_layout::layout::{Column, Dataset, FileFacts, FileIntent, FileName, RunInfo, Stamp, Target, Written};
@@ -21,17 +24,36 @@ use outflow_layout::wasm::{Host, Limits};
 /// the host's own code is not optimised here.
 static HOST: LazyLock<Host> = LazyLock::new(|| {
     let limits = Limits { call: Duration::from_secs(5), ..Limits::default() };
-    Host::new(limits, Some(Path::new(env!("OUT_DIR")).join("compiled"))).expect("an engine")
+    let transforms = Limits { call: Duration::from_secs(5), ..Limits::of_transforms() };
+    let host = Host::new(limits, Some(Path::new(env!("OUT_DIR")).join("compiled"))).expect("an engine");
+    host.with_transforms(transforms)
 });
 
-/// The guest that attacks, built once.
-fn evil() -> &'static [u8] {
-    static WASM: OnceLock<Vec<u8>> = OnceLock::new();
-    WASM.get_or_init(|| {
+/// Guests that are not part of the program, built once.
+fn guest(file: &str) -> Vec<u8> {
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
         let target = Path::new(env!("OUT_DIR")).join("plugins-target");
-        let folder = nested::build(&target, &["evil"]).expect("the guest builds");
-        std::fs::read(folder.join("evil.wasm")).expect("the guest is there")
-    })
+        nested::build(&target, &["evil", "evil-transform", "normalise"]).expect("the guests build")
+    });
+    std::fs::read(FOLDER.join(file)).expect("the guest is there")
+}
+
+/// The layout that attacks.
+fn evil() -> &'static [u8] {
+    static WASM: LazyLock<Vec<u8>> = LazyLock::new(|| guest("evil.wasm"));
+    &WASM
+}
+
+/// The transform that attacks.
+fn evil_transform() -> &'static [u8] {
+    static WASM: LazyLock<Vec<u8>> = LazyLock::new(|| guest("evil_transform.wasm"));
+    &WASM
+}
+
+/// The transform of the guide.
+fn normalise() -> &'static [u8] {
+    static WASM: LazyLock<Vec<u8>> = LazyLock::new(|| guest("normalise.wasm"));
+    &WASM
 }
 
 /// Runs a future with timers, on several threads.
