@@ -43,9 +43,12 @@ fn fault(case: &Path) -> Option<String> {
 
 /// What is wrong with the dead-letter file of a case that was run in a folder.
 pub fn rejects(case: &Path, folder: &Path) -> Option<String> {
-    let expected = json_lines(&case.join("rejects.jsonl"));
+    let mut expected = json_lines(&case.join("rejects.jsonl"));
     let letters = std::fs::read_dir(folder.join(".outflow/rejects")).into_iter().flatten();
-    let found = letters.flat_map(|entry| json_lines(&entry.unwrap().path())).collect::<Vec<_>>();
+    let mut found = letters.flat_map(|entry| json_lines(&entry.unwrap().path())).collect::<Vec<_>>();
+    // Rules are kept one after the other, so a later row may be rejected first.
+    expected.sort_by_key(|reject| reject["row"].as_u64());
+    found.sort_by_key(|reject| reject["row"].as_u64());
     if let Ok(report) = std::fs::read_to_string(folder.join("report.json")) {
         let report: Value = serde_json::from_str(&report).unwrap();
         // A run that failed tells no rows.
