@@ -5,6 +5,7 @@ mod columns;
 mod contexts;
 mod derive;
 mod filter;
+mod functions;
 mod hash;
 mod select;
 mod sql;
@@ -59,9 +60,11 @@ pub async fn query(rows: DataFrame, query: &str) -> Result<DataFrame> {
 }
 
 /// Registers the SQL functions of outflow: `sha256_identity(text)`, trimmed and in lower case before the digest, and
-/// `sha256_exact(text)`, as it is. Both write lower-case hexadecimal; null and empty stay as they are.
+/// `sha256_exact(text)`, as it is. Both write lower-case hexadecimal; null and empty stay as they are. Those for JSON,
+/// lists and names are listed in `functions`.
 pub fn register(session: &SessionContext) {
     hash::register(session);
+    functions::register(session);
 }
 
 fn kind(spec: &TransformSpec) -> &'static str {
