@@ -45,6 +45,7 @@ fn tables_and_contracts_agree() {
         assert_eq!(contract.name, known.name);
         assert_eq!(serde_json::from_value::<Kind>(json!(contract.kind)).expect("a kind"), known.kind);
         let required: Vec<_> = contract.columns.iter().filter(|c| c.required).map(|c| c.name.as_str()).collect();
+        assert!(required.contains(&"client_id"), "{}", known.name);
         let output = plan(json!({"tables": [known.name]}), &required).remove(0);
         let expected: Vec<_> = contract.columns.iter().map(|column| column.name.as_str()).collect();
         assert_eq!(names(&output), expected, "{}", known.name);
