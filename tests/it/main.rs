@@ -4,6 +4,7 @@
 
 mod contracts;
 mod golden_actito;
+mod golden_customerio;
 mod golden_sailthru;
 mod golden_simon;
 mod init;

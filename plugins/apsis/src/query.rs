@@ -123,7 +123,7 @@ fn body(sections: &[Section]) -> String {
 /// Conditions that rows must meet, each with its code and message.
 pub fn rules(options: &Options, input: &Dataset) -> Vec<(String, &'static str, &'static str)> {
     let (kind, value) = (sql::column("kind"), text(input, "value"));
-    let event = |condition: String| format!("{kind} IS DISTINCT FROM 'event' OR {condition}");
+    let event = |condition: String| format!("({kind} IS DISTINCT FROM 'event') OR {condition}");
     let present = REQUIRED.map(|name| format!("{} <> ''", sql::column(name))).join(" AND ");
     let mut rules = vec![
         (present, "apsis/key", "`profile`, `section`, `kind` or `id` is missing"),

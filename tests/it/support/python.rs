@@ -1,4 +1,5 @@
-//! A Python environment with the packages that judge outflow from outside: boto3, moto, DuckDB, check-jsonschema.
+//! A Python environment with the packages that judge outflow from outside: boto3, moto, DuckDB, PyArrow,
+//! check-jsonschema.
 //! It is made once below the target folder; tests that start together wait for the first.
 
 use std::fs::{self, File};
@@ -10,7 +11,8 @@ use std::time::Duration;
 use super::process::{Outcome, run};
 
 /// Packages with their versions; another list makes another environment.
-const PACKAGES: &[&str] = &["boto3==1.44.5", "check-jsonschema==0.39.0", "duckdb==2.0.0", "moto[server]==5.2.5"];
+const PACKAGES: &[&str] =
+    &["boto3==1.44.5", "check-jsonschema==0.39.0", "duckdb==2.0.0", "moto[server]==5.2.5", "pyarrow==26.0.1"];
 
 /// A ready environment.
 pub struct Python {
