@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod contracts;
+mod fixtures;
 mod golden_actito;
 mod golden_customerio;
 mod golden_sailthru;
