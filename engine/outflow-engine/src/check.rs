@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use outflow_layout::layout::{LayoutError, Severity};
 use outflow_spec::source::SourceSpec;
 
+use crate::counters::Counters;
 use crate::dead_letter::DeadLetter;
 use crate::error::{Error, Result};
+use crate::ledger::LastNumbers;
 use crate::pipeline::Pipeline;
 use crate::plan;
 use crate::progress::Quiet;
@@ -96,7 +98,8 @@ async fn plans(pipeline: &Pipeline, now: Timestamp, input: Option<FilesInput>) -
     let outputs = layout.outputs(&[plan::dataset(&frame)]).await;
     let outputs = outputs.map_err(|error| layout_problems(&layout_pointer, error, Origin::LayoutColumns))?;
     let columns = place(layout_pointer.clone(), Origin::LayoutColumns);
-    frame = plan::kept(frame, &outputs, &dead).map_err(columns)?;
+    let counters = Counters::for_outputs(&LastNumbers::default(), &outputs);
+    frame = counters.and_then(|_| plan::kept(frame, &outputs, &dead)).map_err(columns)?;
     for output in outputs {
         plan::output(frame.clone(), output, &dead)
             .await
