@@ -207,14 +207,22 @@ fn each_client_of_a_parameter_gets_its_delivery() {
 }
 
 #[test]
-fn more_files_than_handles_is_told_before_anything_is_published() {
-    let rows = (0..600).map(|row| format!("{row}\n")).collect::<String>();
-    let folder = files_feed(&format!("a\n{rows}"), "", "{{ nonce }}.csv");
-    let pipeline = std::fs::read_to_string(folder.path().join("feed.yaml")).unwrap();
-    std::fs::write(folder.path().join("feed.yaml"), pipeline.replace("format: csv}}", "format: csv, split_by: [a]}}"))
-        .unwrap();
-    outflow(folder.path(), &["run", "feed.yaml"]).expect_code(3).expect_stderr("500 files");
-    assert!(delivered(folder.path()).is_empty());
+fn more_files_than_handles_are_written() {
+    for (format, count) in [("csv", 2000), ("csv, compression: gzip", 400), ("parquet", 400)] {
+        let rows = (0..2 * count).map(|row| format!("{},{row}\n", row % count)).collect::<String>();
+        let folder = files_feed(&format!("a,b\n{rows}"), "", "{{ partition.a }}_{{ nonce }}");
+        let pipeline = std::fs::read_to_string(folder.path().join("feed.yaml")).unwrap();
+        let split = format!("format: {format}, split_by: [a]}}}}");
+        std::fs::write(folder.path().join("feed.yaml"), pipeline.replace("format: csv}}", &split)).unwrap();
+        let run = Outflow::through(&["prlimit", "--nofile=256"], folder.path()).args(["run", "feed.yaml"]);
+        run.run().expect_code(0);
+        let files = files_below(&folder.path().join("out"));
+        assert_eq!(files.len(), count, "{format}");
+        if format == "csv" {
+            let seven = files.iter().find(|(name, _)| name.starts_with("7_")).unwrap();
+            assert_eq!(seven.1, format!("a,b\n7,7\n7,{}\n", count + 7).into_bytes());
+        }
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crate::plan::{self, LaidOutput, PlannedOutput};
 use crate::progress::Progress;
 use crate::source::files::FilesInput;
 use crate::source::listing::InputFile;
-use crate::spool::{Spool, SpooledFile, running};
+use crate::spool::{self, Spool, SpooledFile, running};
 use crate::tee::Tee;
 use crate::transform::TransformContext;
 
@@ -112,6 +112,7 @@ pub async fn extract(
         reads += table.reads();
         if !input.widen(&table.surprises())? {
             dead.finish()?;
+            let files = spool::merge(files).await?;
             return Ok(Extracted { files, rows: table.rows_read(), reads, datasets, counters: counters.drawn() });
         }
         dead.clear()?;

@@ -7,7 +7,7 @@ pub const ALL: &[&str] = &[
     "plan-committed",
     "spool-batch",
     "spool-written",
-    "spool-synced",
+    "spool-finished",
     "seal-before-sync",
     "seal-synced",
     "seal-before-commit",

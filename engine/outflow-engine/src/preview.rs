@@ -87,22 +87,23 @@ pub async fn preview(pipeline: &Pipeline, options: &PreviewOptions) -> Result<Pr
     let folder = scratch.path().join("spool");
     std::fs::create_dir(&folder)
         .map_err(|cause| Error::external(format!("cannot make a temporary folder: {cause}")))?;
-    let spool = Spool { folder: &folder, seed: "preview", progress: progress.as_ref() };
+    let spool = Spool::new(&folder, "preview", progress.as_ref());
     let extracted = extract::extract(&extraction, &spool, layout.as_mut(), &dead).await?;
     let (spooled, rows_read) = (extracted.files, extracted.rows);
     let artifacts = spool::companions(layout.as_mut(), &spooled, &info.target).await?;
     let mut files = Vec::new();
     for file in spooled {
         let (content, truncated) = head(&file, options.bytes)?;
-        files.push(PreviewFile {
-            url: info.target.url(&file.name.path),
-            path: file.name.path,
+        // Without containers, every file has one part.
+        files.extend(file.parts.into_iter().map(|part| PreviewFile {
+            url: info.target.url(&part.name.path),
+            path: part.name.path,
             role: "data".to_owned(),
-            entry: file.name.archive_entry,
-            rows: Some(file.facts.rows),
-            content,
+            entry: part.name.archive_entry,
+            rows: Some(part.facts.rows),
+            content: content.clone(),
             truncated,
-        });
+        }));
     }
     files.extend(artifacts.into_iter().map(|artifact| PreviewFile {
         url: info.target.url(&artifact.path),
@@ -130,9 +131,10 @@ fn head(file: &spool::SpooledFile, bytes: u64) -> Result<(String, bool)> {
     let mut content = Vec::new();
     let read = std::fs::File::open(&file.path).and_then(|file| file.take(bytes).read_to_end(&mut content));
     read.map_err(|cause| Error::external(format!("cannot read a temporary file: {cause}")))?;
-    if file.is_parquet {
-        return Ok((format!("Parquet with the columns {}\n", file.facts.header.join(", ")), false));
+    let facts = file.parts.first().map(|part| &part.facts);
+    if let (true, Some(facts)) = (file.is_parquet, facts) {
+        return Ok((format!("Parquet with the columns {}\n", facts.header.join(", ")), false));
     }
-    let truncated = content.len() as u64 == bytes && file.facts.bytes > bytes;
+    let truncated = content.len() as u64 == bytes && facts.is_some_and(|facts| facts.bytes > bytes);
     Ok((String::from_utf8_lossy(&content).into_owned(), truncated))
 }

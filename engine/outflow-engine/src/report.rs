@@ -6,6 +6,7 @@ use outflow_layout::layout::FileIntent;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Manifest, Role, SealedFile};
+use crate::spool::{SpooledFile, SpooledPart};
 use crate::store::Sink;
 
 /// Name of the report's schema.
@@ -128,12 +129,39 @@ pub struct FileReport {
     /// Its numbers, by counter.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counters: BTreeMap<String, u64>,
+    /// What the archive holds, if several files share it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<EntryReport>,
     /// Records, for data files.
     pub rows: Option<u64>,
     /// Bytes.
     pub bytes: u64,
     /// SHA-256 of the bytes, lower-case hex.
     pub sha256: String,
+}
+
+/// A file inside an archive of several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryReport {
+    /// Its name in the archive.
+    pub entry: String,
+    /// Dataset of its output.
+    pub dataset: String,
+    /// Records in it.
+    pub rows: u64,
+}
+
+/// What the ledger keeps of a data file so that it can be told: what it was meant to be, or its entries.
+pub fn details(file: &SpooledFile) -> serde_json::Value {
+    let entry = |part: &SpooledPart| EntryReport {
+        entry: part.name.archive_entry.clone().unwrap_or_default(),
+        dataset: part.intent.dataset.clone(),
+        rows: part.facts.rows,
+    };
+    match file.parts.as_slice() {
+        [part] => serde_json::json!(part.intent),
+        parts => serde_json::json!(parts.iter().map(entry).collect::<Vec<_>>()),
+    }
 }
 
 /// A phase and its duration.
@@ -152,16 +180,24 @@ impl RunReport {
         self.files = ordered.map(|file| FileReport::of(file, sink)).collect();
         let mut outputs = Vec::new();
         let mut places = BTreeMap::new();
-        for dataset in datasets.iter().chain(self.files.iter().filter_map(|file| file.dataset.as_ref())) {
+        let told = self
+            .files
+            .iter()
+            .flat_map(|file| file.dataset.iter().chain(file.entries.iter().map(|entry| &entry.dataset)));
+        for dataset in datasets.iter().chain(told) {
             places.entry(dataset.clone()).or_insert_with(|| {
                 outputs.push(OutputReport { dataset: dataset.clone(), files: 0, rows: 0 });
                 outputs.len() - 1
             });
         }
         for file in &self.files {
-            if let Some(place) = file.dataset.as_ref().and_then(|dataset| places.get(dataset)) {
-                outputs[*place].files += 1;
-                outputs[*place].rows += file.rows.unwrap_or(0);
+            let own = file.dataset.iter().map(|dataset| (dataset, file.rows.unwrap_or(0)));
+            let entries = file.entries.iter().map(|entry| (&entry.dataset, entry.rows));
+            for (dataset, rows) in own.chain(entries) {
+                if let Some(place) = places.get(dataset) {
+                    outputs[*place].files += 1;
+                    outputs[*place].rows += rows;
+                }
             }
         }
         self.outputs = outputs;
@@ -171,6 +207,7 @@ impl RunReport {
 impl FileReport {
     fn of(file: &SealedFile, sink: &dyn Sink) -> Self {
         let intent = serde_json::from_value::<FileIntent>(file.details.clone()).ok();
+        let entries = serde_json::from_value(file.details.clone()).unwrap_or_default();
         let (dataset, part) = intent.as_ref().map(|intent| (intent.dataset.clone(), intent.part)).unzip();
         let (partition, counters) = intent.map(|intent| (intent.partition, intent.counters)).unwrap_or_default();
         Self {
@@ -185,6 +222,7 @@ impl FileReport {
             partition: partition.into_iter().collect(),
             part,
             counters: counters.into_iter().collect(),
+            entries,
             rows: (file.role == Role::Data).then_some(file.rows),
             bytes: file.bytes,
             sha256: file.sha256.clone(),

@@ -17,7 +17,7 @@ use crate::ledger::{
 };
 use crate::pipeline::{Pipeline, hex};
 use crate::progress::{Event, Progress};
-use crate::report::{LayoutReport, PhaseReport, RejectsReport, RowsReport, RunReport, SCHEMA, Status};
+use crate::report::{self, LayoutReport, PhaseReport, RejectsReport, RowsReport, RunReport, SCHEMA, Status};
 use crate::source::listing;
 use crate::spool::{self, Spool, SpooledFile};
 use crate::store::{self, Sink};
@@ -156,13 +156,13 @@ impl Work<'_> {
             progress: self.progress,
         };
         let dead = Arc::new(DeadLetter::create(&letters, limit));
-        let spool = Spool { folder: &folder, seed: &slot.plan.nonce_seed, progress: self.progress.as_ref() };
+        let spool = Spool::new(&folder, &slot.plan.nonce_seed, self.progress.as_ref());
         let Extracted { files, rows, reads, datasets, counters } =
             extract::extract(&extraction, &spool, layout.as_mut(), &dead).await?;
 
         report.reads = reads;
         report.rows =
-            RowsReport { read: rows, rejected: dead.count(), written: files.iter().map(|file| file.facts.rows).sum() };
+            RowsReport { read: rows, rejected: dead.count(), written: files.iter().map(SpooledFile::rows).sum() };
         report.rejects = rejects_report(&dead, &letters);
         if listing::snapshot(&self.pipeline.inputs().await?) != listing::snapshot(&inputs) {
             return Err(Error::transient("the input changed while it was read; nothing was published")
@@ -192,7 +192,7 @@ impl Work<'_> {
     /// Everything the slot will publish: data files, then the layout's companions, written beside them.
     async fn files(&self, folder: &Path, files: Vec<SpooledFile>, layout: &mut dyn Layout) -> Result<Vec<SealedFile>> {
         let artifacts = spool::companions(layout, &files, self.sink.target()).await?;
-        let mut sealed = files.into_iter().map(sealed_data).collect::<Vec<_>>();
+        let mut sealed = files.into_iter().filter_map(sealed_data).collect::<Vec<_>>();
         for artifact in artifacts {
             let ordinal = sealed.len() as u32;
             let path = folder.join(format!("{ordinal:06}"));
@@ -215,19 +215,23 @@ impl Work<'_> {
     }
 }
 
-fn sealed_data(file: SpooledFile) -> SealedFile {
-    SealedFile {
+fn sealed_data(file: SpooledFile) -> Option<SealedFile> {
+    let rows = file.rows();
+    let details = report::details(&file);
+    // Every file has a part; the first names it, and all tell the size and digest of the whole.
+    let part = file.parts.into_iter().next()?;
+    Some(SealedFile {
         ordinal: 0,
         role: Role::Data,
-        path: file.name.path,
+        path: part.name.path,
         spool_path: file.path,
-        rows: file.facts.rows,
-        bytes: file.facts.bytes,
-        sha256: file.facts.sha256,
-        content_type: file.name.content_type,
-        metadata: file.name.metadata,
-        details: serde_json::json!(file.intent),
-    }
+        rows,
+        bytes: part.facts.bytes,
+        sha256: part.facts.sha256,
+        content_type: part.name.content_type,
+        metadata: part.name.metadata,
+        details,
+    })
 }
 
 fn open_sink(pipeline: &Pipeline, options: &RunOptions) -> Result<Arc<dyn Sink>> {

@@ -13,14 +13,53 @@ use crate::format::Format;
 use crate::value;
 use crate::{csv, jsonl};
 
-/// Turns batches into the bytes of a file, which are the header and then every batch in order.
+/// Turns batches into the bytes of a file, which are the header, the rows of every batch in order, and the footer.
 pub trait Encoder: Send + Sync {
-    /// What the file starts with: byte order mark and header, or nothing.
+    /// What the file starts with: byte order mark and header, the opening of a document, or nothing.
     fn header(&self) -> Result<Vec<u8>>;
 
-    /// Appends the rows of `batch` to `out`. `first_row` is the number of rows before them in the file; messages count
-    /// with it.
-    fn encode(&self, batch: &RecordBatch, first_row: u64, out: &mut Vec<u8>) -> Result<()>;
+    /// What each encoded row starts with and the first row of a file must leave out.
+    fn separator(&self) -> &[u8] {
+        b""
+    }
+
+    /// What a file of so many rows ends with.
+    fn footer(&self, _rows: u64) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// The name under which a row stands in its document, if the format has such.
+    fn key(&self, _batch: &RecordBatch, _row: usize) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    /// Appends the rows of `batch` to `out`, span by span, and gives the end of each span in `out`. The spans follow
+    /// one another and cover the batch.
+    fn encode_spans(&self, batch: &RecordBatch, spans: &[Span], out: &mut Vec<u8>) -> Result<Vec<usize>>;
+
+    /// As [`Encoder::encode_spans`] with one span, the whole batch.
+    fn encode(&self, batch: &RecordBatch, before: u64, out: &mut Vec<u8>) -> Result<()> {
+        self.encode_spans(batch, &[Span { rows: batch.num_rows(), before }], out).map(drop)
+    }
+}
+
+/// Rows of a batch, one after the other, that go to one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// How many.
+    pub rows: usize,
+    /// How many are before them in the file; messages count with it.
+    pub before: u64,
+}
+
+impl Span {
+    /// The places in the batch of each span's rows.
+    pub(crate) fn places(spans: &[Self]) -> impl Iterator<Item = (&Self, std::ops::Range<usize>)> {
+        spans.iter().scan(0, |next, span| {
+            let begin = std::mem::replace(next, *next + span.rows);
+            Some((span, begin..*next))
+        })
+    }
 }
 
 /// The encoder of a text format for batches of `schema`, or `None` for Parquet, which
@@ -38,8 +77,9 @@ pub fn encoder(format: &Format, schema: &Schema) -> Result<Option<Arc<dyn Encode
     }
     Ok(match format {
         Format::Csv(dialect) => Some(Arc::new(csv::write::CsvEncoder::new(dialect, schema)?)),
-        Format::JsonLines(style) => Some(Arc::new(jsonl::write::JsonEncoder::new(*style, schema))),
-        Format::JsonArray(_) | Format::JsonObject(_) => return Err(Error::data("JSON documents are not written yet")),
+        Format::JsonLines(_) | Format::JsonArray(_) | Format::JsonObject(_) => {
+            Some(Arc::new(jsonl::write::JsonEncoder::new(format, schema)?))
+        }
         Format::Parquet => None,
     })
 }
@@ -115,19 +155,24 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// The row as text, for messages.
-    pub(crate) fn display(&self, row: usize) -> String {
-        let mut out = Vec::new();
+    /// Appends the row as text; nothing for null.
+    pub(crate) fn write_plain(&self, row: usize, out: &mut Vec<u8>) -> Result<(), &'static str> {
         match self {
-            _ if self.is_null(row) => {}
             Self::Text(text) => {
                 if let Some(cell) = text.get(row) {
                     cell.with(|text| out.extend_from_slice(text));
                 }
+                Ok(())
             }
-            // A value without text form has no characters to show.
-            Self::Other(array, _) => drop(value::write(array, row, value::Style::Plain, &mut out)),
+            Self::Other(array, _) => value::write(array, row, value::Style::Plain, out),
         }
+    }
+
+    /// The row as text, for messages.
+    pub(crate) fn display(&self, row: usize) -> String {
+        let mut out = Vec::new();
+        // A value without text form has no characters to show.
+        let _ = self.write_plain(row, &mut out);
         String::from_utf8_lossy(&out).into_owned()
     }
 }

@@ -1,8 +1,9 @@
-//! Writes one file of a delivery: container, digest and size as part of the stream. Where it goes is not known here.
+//! Writes one file of a delivery: container, digest and size as part of the stream. Where it goes is not known here,
+//! and nothing is forced to disk: that is for who seals a delivery, once for all of its files.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
@@ -113,7 +114,7 @@ impl OutputFile {
         }
     }
 
-    /// Completes the file and makes sure that it survives a power cut.
+    /// Completes the file.
     pub fn finish(self) -> Result<Finished> {
         let container = match self.writer {
             Writer::Text(container) => container,
@@ -123,6 +124,64 @@ impl OutputFile {
         };
         container.finish().map_err(|source| Error::io("completing the file", source))
     }
+}
+
+/// A text file without container, which holds no handle between writes.
+pub struct PlainFile {
+    path: PathBuf,
+    digest: Sha256,
+    bytes: u64,
+}
+
+impl PlainFile {
+    /// A file that is there with the first bytes.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, digest: Sha256::new(), bytes: 0 }
+    }
+
+    /// Appends bytes that an [`crate::encode::Encoder`] made.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        append(&self.path, bytes)?;
+        self.digest.update(bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// What the file is.
+    pub fn finish(self) -> Finished {
+        finished(self.digest, self.bytes)
+    }
+}
+
+/// Appends to a file, or begins it.
+pub fn append(path: &Path, bytes: &[u8]) -> Result<()> {
+    File::options()
+        .append(true)
+        .create(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(bytes))
+        .map_err(|source| Error::io(&format!("writing `{}`", path.display()), source))
+}
+
+/// Makes one zip archive at `target` of the entries of several, in their order; nothing is compressed again.
+pub fn merge_zips<P: AsRef<Path>>(archives: &[P], target: &Path) -> Result<Finished> {
+    let failed = |source| Error::io(&format!("writing `{}`", target.display()), source);
+    let file = File::options().read(true).write(true).create(true).truncate(true).open(target).map_err(failed)?;
+    let mut merged = ZipWriter::new(file);
+    for archive in archives {
+        let doing = || format!("reading `{}`", archive.as_ref().display());
+        let file = File::open(archive).map_err(|source| Error::io(&doing(), source))?;
+        let archive = zip::ZipArchive::new(file).map_err(|source| Error::because(doing(), source))?;
+        merged.merge_archive(archive).map_err(|source| Error::because(doing(), source))?;
+    }
+    let file = merged.finish().map_err(|source| failed(source.into()))?;
+    let hashed = Hashed::of(file).map_err(failed)?;
+    Ok(finished(hashed.digest, hashed.bytes))
+}
+
+fn finished(digest: Sha256, bytes: u64) -> Finished {
+    let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Finished { bytes, sha256 }
 }
 
 fn parquet_writer(container: Container, schema: &Schema) -> Result<ArrowWriter<Container>> {
@@ -176,10 +235,7 @@ impl Container {
             Self::Zstd(encoder) => encoder.finish()?,
             Self::Zip(archive) => Hashed::of(archive.finish()?)?,
         };
-        hashed.file.sync_all()?;
-        let digest = hashed.digest.finalize();
-        let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Finished { bytes: hashed.bytes, sha256 })
+        Ok(finished(hashed.digest, hashed.bytes))
     }
 }
 

@@ -36,6 +36,10 @@ pub struct Dialect {
     pub bom: bool,
     /// Character encoding.
     pub encoding: &'static encoding_rs::Encoding,
+    /// What parts the elements of a list in its cell when writing; none = lists are JSON.
+    pub list_separator: Option<String>,
+    /// What becomes of line ends inside cells when writing.
+    pub newline_in_cell: NewlineInCell,
 }
 
 impl Default for Dialect {
@@ -50,6 +54,8 @@ impl Default for Dialect {
             null_text: String::new(),
             bom: false,
             encoding: encoding_rs::UTF_8,
+            list_separator: None,
+            newline_in_cell: NewlineInCell::Keep,
         }
     }
 }
@@ -81,6 +87,15 @@ pub enum Terminator {
     Lf,
     /// Carriage return and line feed.
     Crlf,
+}
+
+/// What becomes of a line end inside a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewlineInCell {
+    /// It stays.
+    Keep,
+    /// One space stands for it.
+    Space,
 }
 
 /// How JSON is written.

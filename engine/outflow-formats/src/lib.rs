@@ -16,6 +16,7 @@ pub mod file;
 pub mod format;
 pub mod json;
 pub mod jsonl;
+pub mod packed;
 pub mod parquet;
 pub mod reject;
 mod scan;

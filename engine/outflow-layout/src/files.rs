@@ -289,6 +289,7 @@ fn dialect(spec: &CsvSpec, delimiter: u8, found: &mut Vec<Diagnostic>) -> Dialec
         null_text: spec.null_text.clone().unwrap_or(plain.null_text),
         bom: spec.bom.unwrap_or(plain.bom),
         encoding,
+        ..plain
     }
 }
 

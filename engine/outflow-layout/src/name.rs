@@ -81,8 +81,8 @@ fn shown(path: &str) -> String {
 /// The names given in one run.
 #[derive(Debug, Default)]
 pub struct Register {
-    /// Who has the name: the text of the intent for a data file, the bytes for an artifact.
-    owners: BTreeMap<String, Vec<u8>>,
+    /// Who has the path, by entry for archives: the text of the intent for a data file, the bytes for an artifact.
+    owners: BTreeMap<String, BTreeMap<Option<String>, Vec<u8>>>,
 }
 
 impl Register {
@@ -99,7 +99,8 @@ impl Register {
             let headers = name.metadata.iter().flat_map(|(key, value)| [key, value]).chain(&name.content_type);
             check_headers(&name.path, headers)?;
             let owner = format!("{:?} {:?} {}", intent.dataset, intent.partition, intent.part);
-            self.take(&name.path, owner.into_bytes(), "use every value that splits the rows in the name")?;
+            let help = "use every value that splits the rows in the name";
+            self.take(&name.path, name.archive_entry.as_deref(), owner.into_bytes(), help)?;
         }
         Ok(())
     }
@@ -119,7 +120,7 @@ impl Register {
             check_headers(&artifact.path, [&artifact.content_type])?;
             let mut owner = b"artifact ".to_vec();
             owner.extend_from_slice(&artifact.body);
-            self.take(&artifact.path, owner, "give each companion its own name")?;
+            self.take(&artifact.path, None, owner, "give each companion its own name")?;
         }
         Ok(())
     }
@@ -141,16 +142,24 @@ impl Register {
         }
     }
 
-    fn take(&mut self, path: &str, owner: Vec<u8>, help: &str) -> Result<(), String> {
-        match self.owners.get(path) {
-            Some(present) if *present != owner => {
-                Err(format!("two files of the run are both named `{}`; {help}", shown(path)))
-            }
-            Some(_) => Ok(()),
-            None => {
-                self.check_folders(path)?;
-                self.owners.insert(path.to_string(), owner);
+    /// Files of one path are one archive, if each has an entry of its own.
+    fn take(&mut self, path: &str, entry: Option<&str>, owner: Vec<u8>, help: &str) -> Result<(), String> {
+        let Some(present) = self.owners.get_mut(path) else {
+            self.check_folders(path)?;
+            self.owners.insert(path.to_string(), BTreeMap::from([(entry.map(str::to_string), owner)]));
+            return Ok(());
+        };
+        let key = entry.map(str::to_string);
+        match present.get(&key) {
+            Some(present) if *present == owner => Ok(()),
+            None if entry.is_some() && !present.contains_key(&None) => {
+                present.insert(key, owner);
                 Ok(())
+            }
+            found => {
+                let of = entry.filter(|_| found.is_some()).map(|entry| format!("the entry `{}` of ", shown(entry)));
+                let named = if of.is_some() { "" } else { "named " };
+                Err(format!("two files of the run are both {named}{}`{}`; {help}", of.unwrap_or_default(), shown(path)))
             }
         }
     }

@@ -162,11 +162,11 @@ impl Bench {
             progress: &progress,
         };
         let folder = self.spool();
-        let spool = Spool { folder: &folder, seed: "seed", progress: progress.as_ref() };
+        let spool = Spool::new(&folder, "seed", progress.as_ref());
         let mut layout = Several { outputs, refuses: self.refuses };
         let extracted = extract(&extraction, &spool, &mut layout, &dead);
         let extracted = tokio::time::timeout(Duration::from_secs(120), extracted).await.expect("it must not hang")?;
-        let text = |file: &SpooledFile| (file.name.path.clone(), std::fs::read_to_string(&file.path).unwrap());
+        let text = |file: &SpooledFile| (file.parts[0].name.path.clone(), std::fs::read_to_string(&file.path).unwrap());
         let texts = extracted.files.iter().map(text).collect();
         Ok(Outcome { extracted, texts, rejects: dead.first() })
     }
@@ -195,7 +195,7 @@ async fn outputs_share_one_pass_over_the_input() {
     let outcome = bench.extract(vec![plain, split, through, last, none, count]).await.unwrap();
     assert_eq!((outcome.extracted.reads, outcome.extracted.rows), (1, ROWS as u64));
     assert_eq!(outcome.extracted.datasets, ["plain", "split", "through", "last", "none", "count"]);
-    let names = outcome.extracted.files.iter().map(|file| file.name.path.as_str()).collect::<Vec<_>>();
+    let names = outcome.extracted.files.iter().map(|file| file.parts[0].name.path.as_str()).collect::<Vec<_>>();
     assert_eq!(names, ["plain", "split-a", "split-b", "split-c", "through", "last", "count"]);
     assert_eq!(outcome.records("plain"), ids(ROWS, |id| id % 3 == 0));
     assert_eq!(outcome.records("split-c"), ids(ROWS, |id| id % 3 == 2));

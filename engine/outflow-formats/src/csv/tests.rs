@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::encode::encoder;
-use crate::format::{Format, QuoteMode, Terminator};
-use arrow::array::{Array, AsArray, StringViewArray};
+use crate::format::{Format, NewlineInCell, QuoteMode, Terminator};
+use arrow::array::{Array, AsArray, Float64Builder, ListBuilder, StringBuilder, StringViewArray};
 use arrow::datatypes::UInt64Type;
 
 /// Rows of texts, null as `None`, and rejects as line and code.
@@ -147,6 +147,37 @@ fn quotes_are_written_where_they_are_needed() {
     let single = Dialect { quote: b'\'', ..headless.clone() };
     assert_eq!(write(&[&[Some("it's"), Some("\"x\"")]], &single).unwrap(), "'it''s',\"x\"\n");
     assert_eq!(write(&[&[None], &[Some("")], &[Some("x")]], &headless).unwrap(), "\"\"\n\"\"\nx\n");
+}
+
+/// ACT-20 and CIO-9: elements of a list joined in one cell; line ends folded where a feed forbids them in cells.
+#[test]
+fn lists_and_line_ends_in_cells() {
+    let texts = [Some(vec![Some("a"), None, Some("b\r\nc")]), None, Some(vec![]), Some(vec![Some("x|y")])];
+    let mut list = ListBuilder::new(StringBuilder::new());
+    texts.iter().for_each(|row| list.append_option(row.clone()));
+    let numbers = [Some(vec![Some(1.5), Some(1e21)]), Some(vec![Some(-2.0)]), None, None];
+    let mut floats = ListBuilder::new(Float64Builder::new());
+    numbers.iter().for_each(|row| floats.append_option(row.clone()));
+    let lines = StringViewArray::from(vec!["a\nb", "\r\n\n\r longer than twelve bytes", "no line end", ""]);
+    let columns: [(&str, ArrayRef, bool); 3] =
+        [("t", Arc::new(list.finish()), true), ("n", Arc::new(floats.finish()), true), ("l", Arc::new(lines), true)];
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+    let write = |rows: usize, separator: Option<&str>, newline_in_cell| {
+        let list_separator = separator.map(str::to_owned);
+        let dialect = Dialect { header: false, list_separator, newline_in_cell, ..Dialect::default() };
+        let mut out = Vec::new();
+        let encoder = encoder(&Format::Csv(dialect), &batch.schema())?.unwrap();
+        encoder.encode(&batch.slice(0, rows), 0, &mut out).map(|()| String::from_utf8(out).unwrap())
+    };
+    assert_eq!(
+        write(3, Some("|"), NewlineInCell::Space).unwrap(),
+        "a||b c,1.5|1000000000000000000000,a b\n,-2,    longer than twelve bytes\n\"\",,no line end\n"
+    );
+    let json = "\"[\"\"a\"\",null,\"\"b\\r\\nc\"\"]\",\"[1.5,1000000000000000000000]\",\"a\nb\"\n";
+    assert_eq!(write(1, None, NewlineInCell::Keep).unwrap(), json);
+    let error = write(4, Some("|"), NewlineInCell::Keep).unwrap_err().to_string();
+    assert_eq!(error, "row 4, column `t`: the value has an element that holds the separator of lists");
+    assert!(write(1, Some(""), NewlineInCell::Keep).is_err());
 }
 
 #[test]

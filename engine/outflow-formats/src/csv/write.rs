@@ -2,13 +2,17 @@
 //! included, but for two cases: [`QuoteMode::Never`] cannot tell empty text from null, and in a file of one column a
 //! null is written as an empty pair of quotes, because every other reader loses rows that are empty lines.
 
-use arrow::datatypes::Schema;
+use std::borrow::Cow;
+use std::ops::Range;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Schema};
 use arrow::record_batch::RecordBatch;
 use encoding_rs::{UTF_8, UTF_16BE, UTF_16LE};
 
-use crate::encode::{self, Cell, Cells, Columns, Encoder};
+use crate::encode::{self, Cell, Cells, Columns, Encoder, Span};
 use crate::error::{Error, Result};
-use crate::format::{Dialect, Escape, QuoteMode, Terminator};
+use crate::format::{Dialect, Escape, NewlineInCell, QuoteMode, Terminator};
 use crate::text::{Unmappable, encode_text};
 use crate::value::{self, Style};
 
@@ -34,6 +38,9 @@ impl CsvEncoder {
         if dialect.null_text.bytes().any(|byte| marks.contains(&byte)) {
             let text = &dialect.null_text;
             return Err(Error::data(format!("`null_text` is `{text}`, which would need quotes and then not be null")));
+        }
+        if dialect.list_separator.as_ref().is_some_and(String::is_empty) {
+            return Err(Error::data("`list_separator` is empty, so nothing would part the elements of lists"));
         }
         if dialect.bom && ![UTF_8, UTF_16LE, UTF_16BE].contains(&dialect.encoding) {
             let name = dialect.encoding.name();
@@ -130,27 +137,36 @@ impl CsvEncoder {
     fn cell(&self, cells: &Cells<'_>, row: usize, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), Refusal> {
         match cells {
             Cells::Text(text) => match text.get(row) {
+                Some(cell) if self.dialect.newline_in_cell == NewlineInCell::Space => {
+                    cell.with(|text| self.text(Cell::Long(&without_newlines(text)), out))
+                }
                 Some(cell) => self.text(cell, out),
                 None => self.null(out),
             },
             Cells::Other(..) if cells.is_null(row) => self.null(out),
             Cells::Other(array, _) => {
                 scratch.clear();
-                value::write(array.as_ref(), row, Style::Plain, scratch)?;
-                self.text(Cell::Long(scratch), out)
+                match (&self.dialect.list_separator, elements(array, row)) {
+                    (Some(separator), Some(elements)) => join(&elements, separator.as_bytes(), scratch)?,
+                    _ => value::write(array.as_ref(), row, Style::Plain, scratch)?,
+                }
+                match self.dialect.newline_in_cell {
+                    NewlineInCell::Keep => self.text(Cell::Long(scratch), out),
+                    NewlineInCell::Space => self.text(Cell::Long(&without_newlines(scratch)), out),
+                }
             }
         }
     }
 
-    fn rows(&self, columns: &[Cells<'_>], rows: usize, first_row: u64, out: &mut Vec<u8>) -> Result<()> {
-        let mut scratch = Vec::new();
-        for row in 0..rows {
+    fn rows(&self, columns: &[Cells<'_>], rows: Range<usize>, before: u64, out: &mut Vec<u8>) -> Result<()> {
+        let (mut scratch, begin) = (Vec::new(), rows.start);
+        for row in rows {
             for (number, cells) in columns.iter().enumerate() {
                 if number > 0 {
                     out.push(self.dialect.delimiter);
                 }
                 if let Err(refusal) = self.cell(cells, row, &mut scratch, out) {
-                    let (name, row) = (&self.columns[number], first_row + row as u64 + 1);
+                    let (name, row) = (&self.columns[number], before + (row - begin) as u64 + 1);
                     return Err(Error::data(format!("row {row}, column `{name}`: the value {refusal}")));
                 }
             }
@@ -160,18 +176,19 @@ impl CsvEncoder {
     }
 
     /// Turns the UTF-8 in `text` into the file's encoding.
-    fn transcode(&self, text: Vec<u8>, out: &mut Vec<u8>) -> Result<(), Unmappable> {
+    fn transcode(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Unmappable> {
         // What this encoder writes is UTF-8: texts are, and marks are ASCII.
-        encode_text(&String::from_utf8_lossy(&text), self.dialect.encoding, out)
+        encode_text(&String::from_utf8_lossy(text), self.dialect.encoding, out)
     }
 
-    fn unmappable(&self, columns: &[Cells<'_>], rows: usize, first_row: u64, character: char) -> Error {
-        let found = (0..rows)
+    fn unmappable(&self, columns: &[Cells<'_>], rows: Range<usize>, before: u64, character: char) -> Error {
+        let begin = rows.start;
+        let found = rows
             .flat_map(|row| (0..columns.len()).map(move |number| (row, number)))
             .find(|&(row, number)| columns[number].display(row).contains(character));
         let place = match found {
             Some((row, number)) => {
-                format!("row {}, column `{}`", first_row + row as u64 + 1, self.columns[number])
+                format!("row {}, column `{}`", before + (row - begin) as u64 + 1, self.columns[number])
             }
             None => "`null_text`".to_owned(),
         };
@@ -204,23 +221,71 @@ impl Encoder for CsvEncoder {
             out.extend(line);
             return Ok(out);
         }
-        self.transcode(line, &mut out).map_err(|unmappable| {
+        self.transcode(&line, &mut out).map_err(|unmappable| {
             let (name, character) = (self.dialect.encoding.name(), unmappable.character);
             Error::data(format!("the header: {name} has no `{character}`"))
         })?;
         Ok(out)
     }
 
-    fn encode(&self, batch: &RecordBatch, first_row: u64, out: &mut Vec<u8>) -> Result<()> {
+    fn encode_spans(&self, batch: &RecordBatch, spans: &[Span], out: &mut Vec<u8>) -> Result<Vec<usize>> {
         let columns = Columns::of(batch, self.columns.len())?;
-        let (columns, rows) = (columns.cells(), batch.num_rows());
-        if self.dialect.encoding == UTF_8 {
-            return self.rows(&columns, rows, first_row, out);
+        let columns = columns.cells();
+        let (mut ends, mut text) = (Vec::with_capacity(spans.len()), Vec::new());
+        for (span, rows) in Span::places(spans) {
+            if self.dialect.encoding == UTF_8 {
+                self.rows(&columns, rows, span.before, out)?;
+            } else {
+                text.clear();
+                self.rows(&columns, rows.clone(), span.before, &mut text)?;
+                self.transcode(&text, out)
+                    .map_err(|unmappable| self.unmappable(&columns, rows, span.before, unmappable.character))?;
+            }
+            ends.push(out.len());
         }
-        let mut text = Vec::new();
-        self.rows(&columns, rows, first_row, &mut text)?;
-        self.transcode(text, out).map_err(|unmappable| self.unmappable(&columns, rows, first_row, unmappable.character))
+        Ok(ends)
     }
+}
+
+/// The elements of a list.
+fn elements(array: &ArrayRef, row: usize) -> Option<ArrayRef> {
+    match array.data_type() {
+        DataType::List(_) => Some(array.as_list::<i32>().value(row)),
+        DataType::LargeList(_) => Some(array.as_list::<i64>().value(row)),
+        DataType::FixedSizeList(..) => Some(array.as_fixed_size_list().value(row)),
+        _ => None,
+    }
+}
+
+/// Appends the elements as texts with `separator` between them; null is an empty text.
+fn join(elements: &ArrayRef, separator: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
+    for element in 0..elements.len() {
+        if element > 0 {
+            out.extend_from_slice(separator);
+        }
+        let begin = out.len();
+        value::write(elements.as_ref(), element, Style::Plain, out)?;
+        if memchr::memmem::find(&out[begin..], separator).is_some() {
+            return Err("has an element that holds the separator of lists");
+        }
+    }
+    Ok(())
+}
+
+/// The text with one space for each line end, be it CR LF, CR or LF.
+fn without_newlines(text: &[u8]) -> Cow<'_, [u8]> {
+    if !encode::any(text, |byte| (byte == b'\r') | (byte == b'\n')) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = Vec::with_capacity(text.len());
+    for (place, &byte) in text.iter().enumerate() {
+        match byte {
+            b'\n' if place > 0 && text[place - 1] == b'\r' => {}
+            b'\r' | b'\n' => out.push(b' '),
+            byte => out.push(byte),
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// Appends `text` with every quote doubled.

@@ -71,6 +71,20 @@ fn a_zip_needs_a_name() {
     assert!(error.err().unwrap().is_io());
 }
 
+/// Written in any pieces, closed in between.
+#[test]
+fn plain_files_hold_no_handle() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    let mut file = PlainFile::new(path.clone());
+    ["", "a", "bc\n"].iter().for_each(|text| file.append(text.as_bytes()).unwrap());
+    let finished = file.finish();
+    assert_eq!((finished.bytes, std::fs::read(&path).unwrap()), (4, b"abc\n".to_vec()));
+    let digest: String = Sha256::digest(b"abc\n").iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(finished.sha256, digest);
+    assert!(PlainFile::new(folder.path().join("no/folder")).append(b"").unwrap_err().is_io());
+}
+
 /// Python's gzip and zipfile modules check every field.
 #[test]
 fn other_programs_read_the_containers() {

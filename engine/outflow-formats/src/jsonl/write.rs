@@ -1,19 +1,32 @@
-//! Arrow to JSON Lines: one object a row, members in the order of the columns, no space.
+//! Arrow to JSON: one object a row, members in the order of the columns, no space. The objects are lines, the
+//! elements of one array, or the members of one object.
+
+use std::ops::Range;
 
 use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 
 use super::{is_value, scan::plain_length};
-use crate::encode::{self, Cell, Cells, Columns, Encoder};
+use crate::encode::{self, Cell, Cells, Columns, Encoder, Span};
 use crate::error::{Error, Result};
-use crate::format::JsonStyle;
+use crate::format::{Format, JsonStyle};
 use crate::value::{self, Style};
 use crate::{JSON_METADATA, JSON_RAW};
 
-/// Writes JSON Lines.
+/// Writes JSON Lines and JSON documents.
 pub(crate) struct JsonEncoder {
     style: JsonStyle,
     columns: Vec<Member>,
+    /// The column that names the row's member of the document.
+    key: Option<usize>,
+    header: Vec<u8>,
+    /// What begins a row, and is left out before the first.
+    separator: &'static [u8],
+    /// What comes before a row even if it is the first.
+    line_start: &'static [u8],
+    /// What ends a row.
+    line_end: &'static [u8],
+    footer: &'static [u8],
 }
 
 struct Member {
@@ -25,8 +38,8 @@ struct Member {
 }
 
 impl JsonEncoder {
-    /// An encoder for batches with the columns of `schema`.
-    pub(crate) fn new(style: JsonStyle, schema: &Schema) -> Self {
+    /// An encoder for batches with the columns of `schema`. The format is one of JSON.
+    pub(crate) fn new(format: &Format, schema: &Schema) -> Result<Self> {
         let columns = schema.fields().iter().map(|field| {
             let mut key = Vec::new();
             push_string(&mut key, field.name().as_bytes());
@@ -34,7 +47,43 @@ impl JsonEncoder {
             let raw = field.metadata().get(JSON_METADATA).is_some_and(|kind| kind == JSON_RAW);
             Member { name: field.name().clone(), key, raw }
         });
-        Self { style, columns: columns.collect() }
+        let columns = columns.collect::<Vec<_>>();
+        let document = |style, key, header, footer| Self {
+            style,
+            columns: Vec::new(),
+            key,
+            header,
+            separator: b",",
+            line_start: b"\n",
+            line_end: b"",
+            footer,
+        };
+        let encoder = match format {
+            Format::JsonLines(style) => Self {
+                separator: b"",
+                line_start: b"",
+                line_end: b"\n",
+                ..document(*style, None, Vec::new(), &b""[..])
+            },
+            Format::JsonArray(style) => document(*style, None, b"[".to_vec(), b"]\n"),
+            Format::JsonObject(object) => {
+                let key = columns.iter().position(|column| column.name == object.key);
+                if key.is_none() {
+                    let name = &object.key;
+                    return Err(Error::data(format!(
+                        "the members of the JSON document are named by the column `{name}`, which is not written"
+                    )));
+                }
+                let mut header = b"{".to_vec();
+                if let Some(root) = &object.root {
+                    push_string(&mut header, root.as_bytes());
+                    header.extend_from_slice(b":{");
+                }
+                document(object.style, key, header, if object.root.is_some() { b"}}\n" } else { b"}\n" })
+            }
+            Format::Csv(_) | Format::Parquet => return Err(Error::data("the format is not JSON")),
+        };
+        Ok(Self { columns, ..encoder })
     }
 
     #[inline(always)]
@@ -57,38 +106,92 @@ impl JsonEncoder {
             Cells::Other(array, _) => value::write(array.as_ref(), row, Style::Json, out),
         }
     }
+
+    /// Begins the member of the document that the row is; its name must not be the one before, `last`.
+    fn open_member(cells: &Cells<'_>, row: usize, last: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), String> {
+        if cells.is_null(row) {
+            return Err("is null, and names a member of the JSON document".to_owned());
+        }
+        let mut name = Vec::new();
+        cells.write_plain(row, &mut name)?;
+        let begin = out.len();
+        push_string(out, &name);
+        if out[begin..] == last[..] {
+            let name = String::from_utf8_lossy(&name);
+            return Err(format!("`{name}` is that of the row before, and both name a member of the JSON document"));
+        }
+        last.clear();
+        last.extend_from_slice(&out[begin..]);
+        out.push(b':');
+        Ok(())
+    }
+
+    fn rows(&self, columns: &[Cells<'_>], rows: Range<usize>, before: u64, out: &mut Vec<u8>) -> Result<()> {
+        let (begin, mut last_key) = (rows.start, Vec::new());
+        for row in rows {
+            let failed = |number: usize, refusal: &str| {
+                let (name, row) = (&self.columns[number].name, before + (row - begin) as u64 + 1);
+                Error::data(format!("row {row}, column `{name}`: the value {refusal}"))
+            };
+            out.extend_from_slice(self.separator);
+            out.extend_from_slice(self.line_start);
+            if let Some(key) = self.key {
+                Self::open_member(&columns[key], row, &mut last_key, out).map_err(|refusal| failed(key, &refusal))?;
+            }
+            let mut open = b'{';
+            for (number, (member, cells)) in self.columns.iter().zip(columns).enumerate() {
+                let null = cells.is_null(row);
+                if Some(number) == self.key || (null && self.style.omit_null) {
+                    continue;
+                }
+                out.push(open);
+                if null {
+                    out.extend_from_slice(&member.key);
+                    out.extend_from_slice(b"null");
+                } else {
+                    self.member(member, cells, row, out).map_err(|refusal| failed(number, refusal))?;
+                }
+                open = b',';
+            }
+            out.extend_from_slice(if open == b'{' { b"{}" } else { b"}" });
+            out.extend_from_slice(self.line_end);
+        }
+        Ok(())
+    }
 }
 
 impl Encoder for JsonEncoder {
     fn header(&self) -> Result<Vec<u8>> {
-        Ok(Vec::new())
+        Ok(self.header.clone())
     }
 
-    fn encode(&self, batch: &RecordBatch, first_row: u64, out: &mut Vec<u8>) -> Result<()> {
+    fn separator(&self) -> &[u8] {
+        self.separator
+    }
+
+    fn footer(&self, rows: u64) -> Vec<u8> {
+        let last_line = if rows == 0 { b"" } else { self.line_start };
+        [last_line, self.footer].concat()
+    }
+
+    fn key(&self, batch: &RecordBatch, row: usize) -> Result<Option<Vec<u8>>> {
+        let Some(key) = self.key else { return Ok(None) };
+        let columns = Columns::of(batch, self.columns.len())?;
+        let mut name = Vec::new();
+        // A null or a value without text is told when the row is encoded.
+        let _ = columns.cells()[key].write_plain(row, &mut name);
+        Ok(Some(name))
+    }
+
+    fn encode_spans(&self, batch: &RecordBatch, spans: &[Span], out: &mut Vec<u8>) -> Result<Vec<usize>> {
         let columns = Columns::of(batch, self.columns.len())?;
         let columns = columns.cells();
-        for row in 0..batch.num_rows() {
-            let mut open = b'{';
-            for (member, cells) in self.columns.iter().zip(&columns) {
-                if cells.is_null(row) {
-                    if self.style.omit_null {
-                        continue;
-                    }
-                    out.push(open);
-                    out.extend_from_slice(&member.key);
-                    out.extend_from_slice(b"null");
-                } else {
-                    out.push(open);
-                    self.member(member, cells, row, out).map_err(|refusal| {
-                        let (name, row) = (&member.name, first_row + row as u64 + 1);
-                        Error::data(format!("row {row}, column `{name}`: the value {refusal}"))
-                    })?;
-                }
-                open = b',';
-            }
-            out.extend_from_slice(if open == b'{' { b"{}\n" } else { b"}\n" });
+        let mut ends = Vec::with_capacity(spans.len());
+        for (span, rows) in Span::places(spans) {
+            self.rows(&columns, rows, span.before, out)?;
+            ends.push(out.len());
         }
-        Ok(())
+        Ok(ends)
     }
 }
 

@@ -56,6 +56,19 @@ fn clashes() {
     assert_eq!(register.data_files([(&intent(1), &name)]), Ok(()));
     assert_eq!(register.data_files([(&intent(1), &name)]), Ok(()), "the same file again");
     assert!(register.data_files([(&intent(2), &name)]).is_err());
+    let entry = |path: &str, entry: &str| FileName {
+        path: path.into(),
+        archive_entry: Some(entry.into()),
+        ..FileName::default()
+    };
+    assert_eq!(register.data_files([(&intent(3), &entry("z", "1")), (&intent(4), &entry("z", "2"))]), Ok(()));
+    assert_eq!(register.data_files([(&intent(4), &entry("z", "2"))]), Ok(()), "the same entry again");
+    let error = register.data_files([(&intent(5), &entry("z", "2"))]).expect_err("one entry twice");
+    assert!(error.starts_with("two files of the run are both the entry `2` of `z`"), "{error}");
+    for name in [FileName { path: "z".into(), ..FileName::default() }, entry("x", "1")] {
+        let error = register.data_files([(&intent(6), &name)]).expect_err("an archive and a file");
+        assert!(error.starts_with("two files of the run are both named"), "{error}");
+    }
     let artifact =
         |path: &str, body: &str| Artifact { path: path.into(), content_type: String::new(), body: body.into() };
     assert_eq!(register.artifacts(&[], &[artifact("c", "1")]), Ok(()));

@@ -10,7 +10,7 @@ const HOME: &str = "OUTFLOW_TEST_HOME";
 
 /// Points that no delivery of this test passes: the spool's own and those of a bucket's multipart upload.
 fn is_passed(name: &str) -> bool {
-    !name.starts_with("multipart-") && !matches!(name, "spool-batch" | "spool-written" | "spool-synced")
+    !name.starts_with("multipart-") && !matches!(name, "spool-batch" | "spool-written" | "spool-finished")
 }
 
 /// The process that is killed: one run into the folder named by the environment.

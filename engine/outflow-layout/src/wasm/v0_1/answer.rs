@@ -1,7 +1,7 @@
 //! Checks what a guest answers and turns it into the engine's terms.
 //! What the interface can say and this engine cannot do is refused by name, never dropped.
 
-use outflow_formats::format::{self, Dialect, Escape, JsonObject, JsonStyle, QuoteMode, Terminator};
+use outflow_formats::format::{self, Dialect, Escape, JsonObject, JsonStyle, NewlineInCell, QuoteMode, Terminator};
 
 use super::bindings::exports::outflow::plugin::layout as guest;
 use crate::dialect::{ascii, encoding};
@@ -113,16 +113,25 @@ fn json_style(json: guest::Json) -> Result<JsonStyle, String> {
     }
 }
 
+fn extra<'a>(extras: &'a [(String, String)], wanted: &str) -> Option<&'a str> {
+    extras.iter().find(|(key, _)| key == wanted).map(|(_, value)| value.as_str())
+}
+
 fn dialect(csv: guest::Csv, extras: &[(String, String)]) -> Result<Dialect, String> {
     let quote = ascii("quote", csv.quote)?;
     if csv.decimal_point != '.' {
         return Err(format!("the decimal point {:?} is not offered by this version", csv.decimal_point));
     }
-    let quote_mode = match extras.iter().find(|(key, _)| key == "quote-mode").map(|(_, value)| value.as_str()) {
+    let quote_mode = match extra(extras, "quote-mode") {
         None | Some("minimal") => QuoteMode::Minimal,
         Some("always") => QuoteMode::Always,
         Some("never") => QuoteMode::Never,
         Some(other) => return Err(format!("`quote-mode` is `{other}`, not `minimal`, `always` or `never`")),
+    };
+    let newline_in_cell = match extra(extras, "newline-in-cell") {
+        None | Some("keep") => NewlineInCell::Keep,
+        Some("space") => NewlineInCell::Space,
+        Some(other) => return Err(format!("`newline-in-cell` is `{other}`, not `keep` or `space`")),
     };
     Ok(Dialect {
         delimiter: ascii("delimiter", csv.delimiter)?,
@@ -142,5 +151,7 @@ fn dialect(csv: guest::Csv, extras: &[(String, String)]) -> Result<Dialect, Stri
         null_text: csv.null_text,
         bom: csv.bom,
         encoding: encoding(&csv.encoding)?,
+        list_separator: Some(csv.list_separator).filter(|separator| !separator.is_empty()),
+        newline_in_cell,
     })
 }

@@ -1,0 +1,229 @@
+//! Rows become files on local disk: batches are split by partition value, encoded on several threads, and their
+//! bytes placed into files in input order. Any number of files is written with few handles and in bounded memory.
+//! Nothing here touches a target, and nothing is forced to disk before it is sealed.
+
+mod archive;
+mod name;
+mod place;
+mod route;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::StreamExt;
+use outflow_formats::encode::encoder;
+use outflow_formats::format::{Compression, Format};
+use outflow_layout::layout::{Artifact, FileFacts, FileIntent, FileName, Layout, Output, Target, Written};
+use tokio::sync::{Mutex, Semaphore};
+
+use crate::error::{Error, Result};
+use crate::kill_point;
+use crate::plan::PlannedOutput;
+use crate::progress::{Event, Progress};
+pub use archive::merge;
+pub use name::nonce;
+use place::{Placed, Placer};
+use route::Router;
+use write::{Shape, Writer};
+
+/// A file in the spool, complete but not yet forced to disk.
+#[derive(Clone, Debug)]
+pub struct SpooledFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it holds: one part, or the entries of an archive, all with the path, size and digest of the archive.
+    pub parts: Vec<SpooledPart>,
+    /// Whether it is Parquet rather than text.
+    pub is_parquet: bool,
+    /// Whether it is a zip archive.
+    pub is_zip: bool,
+}
+
+/// What one output put into a file.
+#[derive(Clone, Debug)]
+pub struct SpooledPart {
+    /// What it was meant to be.
+    pub intent: FileIntent,
+    /// Its name at the target.
+    pub name: FileName,
+    /// Its facts.
+    pub facts: FileFacts,
+}
+
+impl SpooledFile {
+    /// The rows of all its parts.
+    pub fn rows(&self) -> u64 {
+        self.parts.iter().map(|part| part.facts.rows).sum()
+    }
+}
+
+/// Where and for whom files are spooled. What the outputs of a run share is in here.
+pub struct Spool<'a> {
+    /// Folder of the attempt, empty.
+    pub folder: &'a Path,
+    seed: &'a str,
+    progress: &'a dyn Progress,
+    /// One permit a batch that is encoded and not yet written.
+    encodings: Arc<Semaphore>,
+    /// Outputs that are being written; they share the memory for bytes that wait.
+    outputs: Arc<AtomicUsize>,
+}
+
+impl<'a> Spool<'a> {
+    /// A spool in an empty folder. Nonces are made of `seed`, which is equal on every retry of a delivery.
+    pub fn new(folder: &'a Path, seed: &'a str, progress: &'a dyn Progress) -> Self {
+        let encodings = Arc::new(Semaphore::new(2 * cores()));
+        Self { folder, seed, progress, encodings, outputs: Arc::default() }
+    }
+
+    /// Runs one output, the `number`th of its layout, to its end. Several may run at the same time. Files come back in
+    /// the order in which their first rows came.
+    pub async fn write(
+        &self,
+        planned: PlannedOutput,
+        layout: &Mutex<&mut dyn Layout>,
+        number: usize,
+    ) -> Result<Vec<SpooledFile>> {
+        let PlannedOutput { output, rows, schema, counters } = planned;
+        check(&output)?;
+        self.outputs.fetch_add(1, Ordering::Relaxed);
+        let encoder = encoder(&output.format, &schema).map_err(format_error)?;
+        let mut router = Router::new(&output, schema.clone(), encoder.clone());
+        let mut placer = Placer::new(&output, counters, self.seed, encoder.as_deref())?;
+        let shape = Shape {
+            folder: self.folder.to_owned(),
+            number,
+            format: output.format.clone(),
+            compression: output.compression,
+            schema: schema.clone(),
+            encoder,
+        };
+        let mut writer = Writer::new(shape, self.outputs.clone())?;
+
+        let permitted = rows.then(async |batch| (batch, self.encodings.clone().acquire_owned().await));
+        let encoded = permitted.map(|(batch, permit)| {
+            let routed = batch.map_err(running).and_then(|batch| router.split(&batch));
+            async {
+                Ok::<_, Error>((
+                    route::encode(routed?).await?,
+                    permit.map_err(|_| Error::internal("the spool is closed"))?,
+                ))
+            }
+        });
+        let mut encoded = std::pin::pin!(encoded.buffered(2 * cores()));
+        while let Some(encoded) = encoded.next().await {
+            let (encoded, permit) = encoded?;
+            kill_point!("spool-batch");
+            self.progress.event(Event::Rows(encoded.rows as u64));
+            let first_new = placer.files.len();
+            let placements = placer.place(&encoded)?;
+            name::before(layout, &output, &mut placer.files[first_new..]).await?;
+            writer.write(&placer.files[first_new..], placements, encoded, permit).await?;
+        }
+        if placer.files.is_empty() && output.write_when_empty && output.partition_by.is_empty() {
+            placer.open_empty();
+            name::before(layout, &output, &mut placer.files).await?;
+            writer.open(&placer.files).await?;
+        }
+        kill_point!("spool-written");
+        let finished = writer.finish().await?;
+        kill_point!("spool-finished");
+        self.outputs.fetch_sub(1, Ordering::Relaxed);
+
+        let header = schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+        let files = placer.files.into_iter().zip(finished).map(|(placed, finished)| {
+            let Placed { intent, name, rows, .. } = placed;
+            let facts = FileFacts { rows, bytes: finished.bytes, sha256: finished.sha256, header: header.clone() };
+            SpooledFile {
+                path: finished.path,
+                parts: vec![SpooledPart { intent, name, facts }],
+                is_parquet: output.format == Format::Parquet,
+                is_zip: output.compression == Compression::Zip,
+            }
+        });
+        let mut files = files.collect::<Vec<_>>();
+        if output.name_after {
+            name::after(layout, &mut files).await?;
+        }
+        Ok(files)
+    }
+}
+
+/// What an output may not ask for together.
+fn check(output: &Output) -> Result<()> {
+    let wrong =
+        |what: &str, hint: &str| Err(Error::user(format!("layout output `{}`: {what}", output.dataset)).hint(hint));
+    if output.format == Format::Parquet && output.roll.max_bytes.is_some() {
+        return wrong(
+            "a Parquet file's size is not known before it is complete",
+            "limit its rows instead of its bytes",
+        );
+    }
+    if output.compression == Compression::Zip && output.name_after {
+        let what = "the name of a zip file's entry cannot wait for the facts of the file, which hold the entry's name";
+        return wrong(what, "name the files before they are written, or choose another container");
+    }
+    Ok(())
+}
+
+/// What the layout wants to follow the files, in order of publication.
+pub async fn companions(layout: &mut dyn Layout, files: &[SpooledFile], target: &Target) -> Result<Vec<Artifact>> {
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let written = files.iter().flat_map(|file| &file.parts).map(|part| Written {
+        intent: part.intent.clone(),
+        name: part.name.clone(),
+        facts: part.facts.clone(),
+        url: target.url(&part.name.path),
+    });
+    let written = written.collect::<Vec<_>>();
+    let mut artifacts = layout.files_written(&written).await?;
+    artifacts.extend(layout.run_written(&written).await?);
+    Ok(artifacts)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|cause| Error::internal("a thread of the spool stopped").caused_by(cause))?
+}
+
+fn format_error(cause: outflow_formats::Error) -> Error {
+    let message = cause.to_string();
+    if cause.is_io() {
+        Error::transient(message).hint("check the disk of the state folder")
+    } else {
+        Error::user(message)
+    }
+}
+
+/// Tells an error of ours that passed through the query engine from one of its own.
+pub fn running(cause: datafusion::error::DataFusionError) -> Error {
+    use datafusion::error::DataFusionError;
+    match cause {
+        DataFusionError::External(inner) => match inner.downcast::<Error>() {
+            Ok(error) => *error,
+            Err(other) => Error::internal(other.to_string()),
+        },
+        DataFusionError::Context(_, inner) => running(*inner),
+        DataFusionError::ArrowError(inner, _) => match *inner {
+            arrow::error::ArrowError::ExternalError(inner) => match inner.downcast::<DataFusionError>() {
+                Ok(error) => running(*error),
+                Err(other) => Error::user(format!("the rows cannot be computed: {other}")),
+            },
+            other => Error::user(format!("the rows cannot be computed: {other}")),
+        },
+        DataFusionError::ResourcesExhausted(message) => {
+            Error::user(format!("the pipeline needs more memory than it may use: {message}")).hint("raise `--memory`")
+        }
+        other => Error::user(format!("the rows cannot be computed: {}", other.strip_backtrace())),
+    }
+}

@@ -1,0 +1,180 @@
+//! Which file each row goes to: one a partition, and the next part when it is full. Only counts here; no bytes move.
+
+use std::ops::Range;
+
+use outflow_formats::encode::Encoder;
+use outflow_layout::layout::{FileIntent, FileName, Output, Roll};
+
+use super::format_error;
+use super::name::nonce;
+use super::route::{Encoded, Group};
+use crate::counters::OutputCounters;
+use crate::error::{Error, Result};
+
+/// Places the rows of an output.
+pub(super) struct Placer<'a> {
+    dataset: &'a str,
+    counters: OutputCounters,
+    roll: Roll,
+    seed: &'a str,
+    /// Bytes of the header, of the separator and of the footer.
+    header: u64,
+    separator: usize,
+    footer: u64,
+    partitions: Vec<Partition>,
+    /// Every file, in the order of their first rows.
+    pub(super) files: Vec<Placed>,
+}
+
+struct Partition {
+    values: Vec<(String, String)>,
+    part: u32,
+    /// The file of the current part.
+    file: Option<usize>,
+    /// Key of the last row.
+    last_key: Option<Vec<u8>>,
+}
+
+/// A file and what goes into it.
+pub(super) struct Placed {
+    /// What it is.
+    pub(super) intent: FileIntent,
+    /// Its name.
+    pub(super) name: FileName,
+    /// Its rows.
+    pub(super) rows: u64,
+    /// Its bytes before its container, without footer.
+    bytes: u64,
+}
+
+/// Rows of a batch that go to one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Placement {
+    /// The number of the file.
+    pub(super) file: usize,
+    /// The rows, in the order of the encoded batch.
+    pub(super) rows: Range<usize>,
+    /// Their bytes, for text.
+    pub(super) bytes: Range<usize>,
+    /// Whether no more rows come.
+    pub(super) complete: bool,
+}
+
+impl<'a> Placer<'a> {
+    /// A placer for an output; text formats have an encoder.
+    pub(super) fn new(
+        output: &'a Output,
+        counters: OutputCounters,
+        seed: &'a str,
+        encoder: Option<&dyn Encoder>,
+    ) -> Result<Self> {
+        let header = encoder.map(|encoder| encoder.header().map_err(format_error)).transpose()?;
+        Ok(Self {
+            dataset: &output.dataset,
+            counters,
+            roll: output.roll,
+            seed,
+            header: header.map_or(0, |header| header.len() as u64),
+            separator: encoder.map_or(0, |encoder| encoder.separator().len()),
+            footer: encoder.map_or(0, |encoder| encoder.footer(1).len() as u64),
+            partitions: Vec::new(),
+            files: Vec::new(),
+        })
+    }
+
+    /// Opens the one file of an output without rows.
+    pub(super) fn open_empty(&mut self) {
+        self.partitions.push(Partition { values: Vec::new(), part: 0, file: None, last_key: None });
+        self.open(0);
+    }
+
+    /// Places the rows of a batch; files that did not exist are appended to `files`, without names.
+    pub(super) fn place(&mut self, encoded: &Encoded) -> Result<Vec<Placement>> {
+        let new = encoded.new.iter().cloned();
+        self.partitions.extend(new.map(|values| Partition { values, part: 0, file: None, last_key: None }));
+        let rolls = self.roll != Roll::default();
+        let mut placements: Vec<Placement> = Vec::with_capacity(encoded.groups.len());
+        let (mut row, mut unit) = (0, 0);
+        let end_of = |unit: usize| if unit == 0 { 0 } else { encoded.ends.get(unit - 1).copied().unwrap_or(0) };
+        for group in &encoded.groups {
+            self.check_keys(group)?;
+            // What is never taken apart: a row if files roll, else the group.
+            let (units, rows_each) = if rolls { (group.rows, 1) } else { (1, group.rows) };
+            let end = unit + units;
+            while unit < end {
+                let file = match self.partitions[group.partition].file {
+                    Some(file) => file,
+                    None => self.open(group.partition),
+                };
+                let fit = if rolls { self.fit(file, unit..end, &end_of) } else { units };
+                if fit == 0 {
+                    // Nothing of this batch may be in the file; an empty placement completes it all the same.
+                    placements.push(Placement { file, rows: row..row, bytes: 0..0, complete: true });
+                    self.partitions[group.partition].file = None;
+                    continue;
+                }
+                let rows = row..row + fit * rows_each;
+                let placed = &mut self.files[file];
+                let skipped = if placed.rows == 0 { self.separator } else { 0 };
+                let bytes = (end_of(unit) + skipped).min(end_of(unit + fit))..end_of(unit + fit);
+                placed.rows += rows.len() as u64;
+                placed.bytes += bytes.len() as u64;
+                (row, unit) = (rows.end, unit + fit);
+                placements.push(Placement { file, rows, bytes, complete: false });
+            }
+        }
+        Ok(placements)
+    }
+
+    /// How many of the rows the file can take; at least one if it is empty.
+    fn fit(&self, file: usize, rows: Range<usize>, end_of: &impl Fn(usize) -> usize) -> usize {
+        let placed = &self.files[file];
+        let by_rows = self.roll.max_rows.map_or(u64::MAX, |most| most.saturating_sub(placed.rows));
+        let most = usize::try_from(by_rows).unwrap_or(usize::MAX).min(rows.len());
+        let Some(max_bytes) = self.roll.max_bytes else { return most };
+        let skipped = if placed.rows == 0 { self.separator as u64 } else { 0 };
+        let room = (max_bytes + skipped).saturating_sub(placed.bytes + self.footer);
+        let begin = end_of(rows.start);
+        let (mut fit, mut beyond) = (0, most + 1);
+        while beyond - fit > 1 {
+            let middle = fit.midpoint(beyond);
+            if (end_of(rows.start + middle) - begin) as u64 <= room {
+                fit = middle;
+            } else {
+                beyond = middle;
+            }
+        }
+        if placed.rows == 0 { fit.max(1) } else { fit }
+    }
+
+    fn open(&mut self, partition: usize) -> usize {
+        let file = self.files.len();
+        let place = &mut self.partitions[partition];
+        place.part += 1;
+        place.file = Some(file);
+        let intent = FileIntent {
+            nonce: nonce(self.seed, self.dataset, &place.values, place.part),
+            dataset: self.dataset.to_owned(),
+            partition: place.values.clone(),
+            part: place.part,
+            counters: self.counters.next_file(),
+        };
+        self.files.push(Placed { intent, name: FileName::default(), rows: 0, bytes: self.header });
+        file
+    }
+
+    /// Equal keys of neighbours that an encoder does not see together.
+    fn check_keys(&mut self, group: &Group) -> Result<()> {
+        let Some((first, last)) = &group.keys else { return Ok(()) };
+        let partition = &mut self.partitions[group.partition];
+        if partition.last_key.as_ref() == Some(first) {
+            let key = String::from_utf8_lossy(first);
+            return Err(Error::user(format!(
+                "two rows, one after the other, both name the member `{key}` of a JSON document"
+            ))
+            .hint("group the rows by the column that names the members"));
+        }
+        partition.last_key = Some(last.clone());
+        Ok(())
+    }
+}

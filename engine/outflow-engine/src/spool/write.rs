@@ -1,0 +1,381 @@
+//! Bytes to files, however many there are. Plain text waits in memory and is appended without keeping a handle. Of
+//! files that need a compressor or a Parquet writer, a few are written as their rows come; the rows of the others
+//! are set aside in a plain file each and become what they should be at the end, on several threads. Both ways give
+//! the same bytes for text.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use outflow_formats::encode::{Encoder, Span};
+use outflow_formats::file::{OutputFile, PlainFile, append};
+use outflow_formats::format::{Compression, Format};
+use outflow_formats::packed::Packer;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinHandle;
+
+use super::place::{Placed, Placement};
+use super::route::{Content, Encoded};
+use super::{blocking, cores, format_error};
+use crate::error::{Error, Result};
+
+/// Bytes that may wait in memory, of all outputs.
+const WAITING: usize = 48 << 20;
+
+/// Bytes of one file that may wait in memory.
+const WAITING_OF_FILE: usize = 1 << 20;
+
+/// Compressors and Parquet writers that an output has at work while rows come.
+const LIVE: usize = 2;
+
+/// What a compressor is given at once, so that its bytes do not tell when they came.
+const BLOCK: usize = 64 << 10;
+
+/// What the files of an output have in common.
+pub(super) struct Shape {
+    /// Where they are.
+    pub(super) folder: PathBuf,
+    /// The number of the output.
+    pub(super) number: usize,
+    /// Format of the files.
+    pub(super) format: Format,
+    /// Container of the files.
+    pub(super) compression: Compression,
+    /// Their columns.
+    pub(super) schema: SchemaRef,
+    /// For text.
+    pub(super) encoder: Option<Arc<dyn Encoder>>,
+}
+
+/// A file that is complete.
+pub(super) struct Finished {
+    /// Where it is.
+    pub(super) path: PathBuf,
+    /// Its size.
+    pub(super) bytes: u64,
+    /// Its digest.
+    pub(super) sha256: String,
+}
+
+/// The files of an output; one thread at a time writes them while the caller goes on.
+pub(super) struct Writer {
+    state: State,
+}
+
+enum State {
+    Idle(Box<Files>),
+    Busy(JoinHandle<Result<Box<Files>>>),
+    Failed,
+}
+
+impl Writer {
+    /// A writer without files. `outputs` counts those that share the memory.
+    pub(super) fn new(shape: Shape, outputs: Arc<AtomicUsize>) -> Result<Self> {
+        let header = match &shape.encoder {
+            Some(encoder) => encoder.header().map_err(format_error)?,
+            None => Vec::new(),
+        };
+        let packer = match shape.format {
+            Format::Parquet => Some(Packer::new(shape.schema.clone()).map_err(format_error)?),
+            _ => None,
+        };
+        let shape = Arc::new(Shape { ..shape });
+        let files = Files { shape, header, packer, files: Vec::new(), waiting: 0, live: 0, outputs };
+        Ok(Self { state: State::Idle(Box::new(files)) })
+    }
+
+    /// Creates files without rows, for now.
+    pub(super) async fn open(&mut self, files: &[Placed]) -> Result<()> {
+        let entries = entries(files);
+        self.start(move |files| files.open(entries)).await
+    }
+
+    /// Starts to write a batch, once the one before is written.
+    pub(super) async fn write(
+        &mut self,
+        new: &[Placed],
+        placements: Vec<Placement>,
+        encoded: Encoded,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<()> {
+        let entries = entries(new);
+        self.start(move |files| {
+            files.open(entries)?;
+            files.take(&placements, &encoded.content)?;
+            drop((encoded, permit));
+            files.spill()
+        })
+        .await
+    }
+
+    async fn start(&mut self, work: impl FnOnce(&mut Files) -> Result<()> + Send + 'static) -> Result<()> {
+        let mut files = self.idle().await?;
+        self.state = State::Busy(tokio::task::spawn_blocking(move || work(&mut files).map(|()| files)));
+        Ok(())
+    }
+
+    async fn idle(&mut self) -> Result<Box<Files>> {
+        match std::mem::replace(&mut self.state, State::Failed) {
+            State::Idle(files) => Ok(files),
+            State::Busy(task) => {
+                task.await.map_err(|cause| Error::internal("the spool writer stopped").caused_by(cause))?
+            }
+            State::Failed => Err(Error::internal("the spool writer has failed before")),
+        }
+    }
+
+    /// Completes every file; they come in the order in which they were opened.
+    pub(super) async fn finish(mut self) -> Result<Vec<Finished>> {
+        let files = self.idle().await?;
+        blocking(move || files.finish()).await
+    }
+}
+
+fn entries(files: &[Placed]) -> Vec<Option<String>> {
+    files.iter().map(|file| file.name.archive_entry.clone()).collect()
+}
+
+struct Files {
+    shape: Arc<Shape>,
+    header: Vec<u8>,
+    packer: Option<Packer>,
+    files: Vec<File>,
+    /// Bytes in all `File::waiting`.
+    waiting: usize,
+    live: usize,
+    outputs: Arc<AtomicUsize>,
+}
+
+struct File {
+    number: usize,
+    /// Its name in an archive.
+    entry: Option<String>,
+    rows: u64,
+    /// Bytes that are not yet in the file.
+    waiting: Vec<u8>,
+    form: Form,
+}
+
+enum Form {
+    Plain(PlainFile),
+    /// Written as rows come.
+    Live(Box<OutputFile>),
+    /// Its rows are set aside; whether some of them are on disk.
+    Aside(bool),
+    Done(Finished),
+}
+
+impl Files {
+    fn open(&mut self, entries: Vec<Option<String>>) -> Result<()> {
+        for entry in entries {
+            let number = self.files.len();
+            let path = self.shape.path(number);
+            let form = if self.shape.compression == Compression::None && self.shape.format != Format::Parquet {
+                Form::Plain(PlainFile::new(path))
+            } else if self.live < LIVE {
+                self.live += 1;
+                Form::Live(Box::new(self.shape.create(number, entry.as_deref())?))
+            } else {
+                Form::Aside(false)
+            };
+            self.waiting += self.header.len();
+            self.files.push(File { number, entry, rows: 0, waiting: self.header.clone(), form });
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, placements: &[Placement], content: &Content) -> Result<()> {
+        let packed = match (content, &self.packer) {
+            (Content::Rows(batch), Some(packer)) => self.pack(placements, batch, packer)?,
+            _ => (Vec::new(), Vec::new()),
+        };
+        for (index, placement) in placements.iter().enumerate() {
+            let file = &mut self.files[placement.file];
+            file.rows += placement.rows.len() as u64;
+            let bytes = match content {
+                Content::Text(bytes) => &bytes[placement.bytes.clone()],
+                Content::Rows(batch) => match &mut file.form {
+                    Form::Live(output) => {
+                        let rows = batch.slice(placement.rows.start, placement.rows.len());
+                        output.write_batch(&rows).map_err(format_error)?;
+                        &[]
+                    }
+                    _ => &packed.0[if index == 0 { 0 } else { packed.1[index - 1] }..packed.1[index]],
+                },
+            };
+            file.waiting.extend_from_slice(bytes);
+            self.waiting += bytes.len();
+            if placement.complete {
+                self.complete(placement.file)?;
+            } else if file.waiting.len() >= WAITING_OF_FILE {
+                self.waiting -= file.drain(&self.shape)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of a batch as bytes to be set aside, and the end of each placement in them; rows of live files are
+    /// left out.
+    fn pack(&self, placements: &[Placement], batch: &RecordBatch, packer: &Packer) -> Result<(Vec<u8>, Vec<usize>)> {
+        let aside = |placement: &Placement| matches!(self.files[placement.file].form, Form::Aside(_));
+        if !placements.iter().any(aside) {
+            return Ok((Vec::new(), vec![0; placements.len()]));
+        }
+        let spans = placements.iter().map(|placement| Span { rows: placement.rows.len(), before: 0 });
+        packer.pack(batch, &spans.collect::<Vec<_>>()).map_err(format_error)
+    }
+
+    fn complete(&mut self, number: usize) -> Result<()> {
+        let file = &mut self.files[number];
+        self.live -= usize::from(matches!(file.form, Form::Live(_)));
+        self.waiting -= file.waiting.len();
+        file.complete(&self.shape)
+    }
+
+    /// Brings the files with the most bytes in memory to disk when there is too much of them.
+    fn spill(&mut self) -> Result<()> {
+        let share = WAITING / self.outputs.load(Ordering::Relaxed).max(1);
+        if self.waiting <= share {
+            return Ok(());
+        }
+        let mut largest = (0..self.files.len()).collect::<Vec<_>>();
+        largest.sort_by_key(|&number| (std::cmp::Reverse(self.files[number].waiting.len()), number));
+        for number in largest {
+            if self.waiting <= share / 2 {
+                break;
+            }
+            self.waiting -= self.files[number].drain(&self.shape)?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Vec<Finished>> {
+        let shape = self.shape;
+        let queue = Mutex::new(self.files.into_iter().collect::<VecDeque<_>>());
+        let done = Mutex::new(Vec::new());
+        let locked = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        std::thread::scope(|scope| {
+            for _ in 0..cores() {
+                scope.spawn(|| {
+                    while let Some(mut file) = locked() {
+                        let completed = file.complete(&shape);
+                        let failed = completed.is_err();
+                        let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                        done.push((file.number, completed.map(|()| file.form)));
+                        if failed {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_by_key(|(number, _)| *number);
+        let finished = |(_, form): (usize, Result<Form>)| match form? {
+            Form::Done(finished) => Ok(finished),
+            _ => Err(Error::internal("a spool file was not completed")),
+        };
+        done.into_iter().map(finished).collect()
+    }
+}
+
+impl File {
+    /// Brings waiting bytes to disk, and tells how many.
+    fn drain(&mut self, shape: &Shape) -> Result<usize> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let drained = match &mut self.form {
+            Form::Plain(file) => file.append(&waiting).map(|()| waiting.len()),
+            Form::Live(output) => {
+                let blocks = waiting.len() - waiting.len() % BLOCK;
+                let written = waiting[..blocks].chunks(BLOCK).try_for_each(|block| output.write_encoded(block));
+                self.waiting = waiting.split_off(blocks);
+                written.map(|()| blocks)
+            }
+            Form::Aside(spilled) => {
+                *spilled = true;
+                append(&shape.aside(self.number), &waiting).map(|()| waiting.len())
+            }
+            Form::Done(_) => Ok(0),
+        };
+        drained.map_err(format_error)
+    }
+
+    /// Writes what is missing. Does nothing to a file that is complete.
+    fn complete(&mut self, shape: &Shape) -> Result<()> {
+        if matches!(self.form, Form::Done(_)) {
+            return Ok(());
+        }
+        if let Some(encoder) = &shape.encoder {
+            self.waiting.extend_from_slice(&encoder.footer(self.rows));
+        }
+        let waiting = std::mem::take(&mut self.waiting);
+        let finished = match std::mem::replace(&mut self.form, Form::Aside(false)) {
+            Form::Plain(mut file) => file.append(&waiting).map(|()| file.finish()),
+            Form::Live(mut output) => {
+                waiting.chunks(BLOCK).try_for_each(|block| output.write_encoded(block)).and_then(|()| output.finish())
+            }
+            Form::Aside(spilled) => return self.make(shape, spilled, &waiting),
+            Form::Done(_) => return Ok(()),
+        };
+        self.done(shape, finished)
+    }
+
+    /// Makes the file of rows that were set aside.
+    fn make(&mut self, shape: &Shape, spilled: bool, waiting: &[u8]) -> Result<()> {
+        let aside = shape.aside(self.number);
+        let failed = |cause: std::io::Error| {
+            Error::transient(format!("reading `{}`: {cause}", aside.display()))
+                .hint("check the disk of the state folder")
+        };
+        let on_disk: Box<dyn Read> = if spilled {
+            Box::new(std::io::BufReader::with_capacity(BLOCK, std::fs::File::open(&aside).map_err(failed)?))
+        } else {
+            Box::new(std::io::empty())
+        };
+        let mut rows = on_disk.chain(waiting);
+        let mut output = shape.create(self.number, self.entry.as_deref())?;
+        if shape.format == Format::Parquet {
+            let packer = Packer::new(shape.schema.clone()).map_err(format_error)?;
+            packer.unpack(rows, |batch| output.write_batch(batch)).map_err(format_error)?;
+        } else {
+            let mut block = Vec::with_capacity(BLOCK);
+            while rows.by_ref().take(BLOCK as u64).read_to_end(&mut block).map_err(failed)? > 0 {
+                output.write_encoded(&block).map_err(format_error)?;
+                block.clear();
+            }
+        }
+        if spilled {
+            std::fs::remove_file(&aside).map_err(failed)?;
+        }
+        self.done(shape, output.finish())
+    }
+
+    fn done(
+        &mut self,
+        shape: &Shape,
+        finished: outflow_formats::Result<outflow_formats::file::Finished>,
+    ) -> Result<()> {
+        let outflow_formats::file::Finished { bytes, sha256 } = finished.map_err(format_error)?;
+        self.form = Form::Done(Finished { path: shape.path(self.number), bytes, sha256 });
+        Ok(())
+    }
+}
+
+impl Shape {
+    fn path(&self, file: usize) -> PathBuf {
+        self.folder.join(format!("{:04}-{file:06}", self.number))
+    }
+
+    /// Where the rows of a file are set aside.
+    fn aside(&self, file: usize) -> PathBuf {
+        self.folder.join(format!("{:04}-{file:06}.rows", self.number))
+    }
+
+    fn create(&self, file: usize, entry: Option<&str>) -> Result<OutputFile> {
+        OutputFile::create(&self.path(file), &self.format, self.compression, entry, &self.schema).map_err(format_error)
+    }
+}
