@@ -88,6 +88,12 @@ fn csv_with_back_slashes() {
     check("backslash");
 }
 
+/// CIO-22: one array in place of lines.
+#[test]
+fn json_arrays() {
+    check("array");
+}
+
 /// CIO-25: the older names.
 #[test]
 fn older_names() {

@@ -5,6 +5,7 @@
 mod contracts;
 mod fixtures;
 mod golden_actito;
+mod golden_apsis;
 mod golden_customerio;
 mod golden_sailthru;
 mod golden_simon;
