@@ -5,21 +5,17 @@ use std::path::Path;
 
 use crate::support::process::{Outflow, copy_folder, repository};
 
-/// Plugins whose format the engine does not write yet.
-const WAITING: [&str; 1] = ["apsis"];
-
 #[test]
 fn built_in_plugins_keep_their_fixtures() {
     let mut cases = 0;
-    let ready = |name: &String| !WAITING.contains(&name.as_str());
-    for manifest in outflow_layout::builtin::manifests().iter().filter(|manifest| ready(&manifest.name)) {
+    for manifest in outflow_layout::builtin::manifests() {
         let fixtures = repository().join("plugins").join(&manifest.name).join("fixtures");
         for case in std::fs::read_dir(fixtures).into_iter().flatten() {
             check(&manifest.name, &case.unwrap().path());
             cases += 1;
         }
     }
-    assert!(cases >= 3, "the fixtures were not found");
+    assert!(cases >= 5, "the fixtures were not found");
 }
 
 fn check(plugin: &str, case: &Path) {
