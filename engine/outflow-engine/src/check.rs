@@ -85,7 +85,15 @@ async fn plans(pipeline: &Pipeline, now: Timestamp, input: Option<FilesInput>) -
         .map_err(|error| layout_problems(&layout_pointer, error, Origin::LayoutOption))?;
     let Some(input) = input else { return Ok(()) };
     let dead = Arc::new(DeadLetter::create("", None));
-    let context = TransformContext { index: 0, at: now, timezone: pipeline.zone().clone(), rejects: dead.clone() };
+    let context = TransformContext {
+        index: 0,
+        at: now,
+        timezone: pipeline.zone().clone(),
+        rejects: dead.clone(),
+        base: pipeline.base.clone(),
+        notes: Arc::default(),
+        offline: true,
+    };
     let place = |pointer: String, origin| move |error: Error| vec![problem(pointer, origin, &error)];
     let session = plan::session(64 << 20).map_err(place("/source".to_owned(), Origin::Transform))?;
     let table = input.table(dead.clone(), None, Arc::new(Quiet));

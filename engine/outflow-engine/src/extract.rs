@@ -25,7 +25,7 @@ use crate::source::files::FilesInput;
 use crate::source::listing::InputFile;
 use crate::spool::{self, Spool, SpooledFile, running};
 use crate::tee::Tee;
-use crate::transform::TransformContext;
+use crate::transform::{Notes, TransformContext};
 
 /// Batches of an output that may wait for its files.
 const WAITING: usize = 2;
@@ -46,6 +46,8 @@ pub struct Extraction<'a> {
     pub view: View,
     /// The numbers that the layout's counters go on from.
     pub numbers: &'a LastNumbers,
+    /// Where transforms leave what they counted and remember.
+    pub notes: Arc<Notes>,
     /// Who watches.
     pub progress: &'a Arc<dyn Progress>,
 }
@@ -95,6 +97,9 @@ pub async fn extract(
             at: extraction.scheduled,
             timezone: pipeline.zone().clone(),
             rejects: dead.clone(),
+            base: pipeline.base.clone(),
+            notes: extraction.notes.clone(),
+            offline: false,
         };
         let table = input.table(dead.clone(), extraction.limit, extraction.progress.clone());
         // A transform may read its rows more than once; the source is read once even then.
@@ -116,6 +121,7 @@ pub async fn extract(
             return Ok(Extracted { files, rows: table.rows_read(), reads, datasets, counters: counters.drawn() });
         }
         dead.clear()?;
+        extraction.notes.tally.clear();
         empty(spool.folder)?;
     }
 }

@@ -9,6 +9,8 @@ pub mod error;
 pub mod extract;
 pub mod kill_point;
 pub mod ledger;
+pub mod membership;
+pub mod operator;
 pub mod pipeline;
 pub mod plan;
 pub mod preview;

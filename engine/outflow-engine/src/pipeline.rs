@@ -12,6 +12,7 @@ use outflow_spec::PipelineSpec;
 use outflow_spec::layout::LayoutSpec;
 use outflow_spec::sink::SinkSpec;
 use outflow_spec::source::SourceSpec;
+use outflow_spec::transform::TransformSpec;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
@@ -109,6 +110,11 @@ impl Pipeline {
             SinkSpec::S3(_) => None,
         };
         listing::list(source, &self.base, sink.as_deref()).await
+    }
+
+    /// Whether a delivery is what changed since the one before.
+    pub fn compares(&self) -> bool {
+        self.spec.transforms.iter().any(|transform| matches!(transform, TransformSpec::Changes(_)))
     }
 
     /// The pipeline's time zone.

@@ -20,6 +20,7 @@ use outflow_layout::layout::{self, Dataset, Output, Rule};
 use crate::counters::OutputCounters;
 use crate::dead_letter::DeadLetter;
 use crate::error::{Error, Result};
+use crate::operator;
 use crate::reject::{self, RejectRule};
 use crate::source::HIDDEN;
 use crate::transform::{self, TransformContext};
@@ -70,7 +71,7 @@ pub fn session(memory: usize) -> Result<SessionContext> {
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
-        .with_query_planner(reject::query_planner())
+        .with_query_planner(operator::query_planner())
         .build();
     let session = SessionContext::new_with_state(state);
     transform::register(&session);

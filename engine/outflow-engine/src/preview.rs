@@ -81,6 +81,7 @@ pub async fn preview(pipeline: &Pipeline, options: &PreviewOptions) -> Result<Pr
         view: if options.reveal { View::Bare } else { View::Masked },
         // No ledger is asked: counters show their first values.
         numbers: &LastNumbers::default(),
+        notes: Arc::default(),
         progress: &progress,
     };
     let dead = Arc::new(DeadLetter::create(scratch.path().join("rejects"), None));

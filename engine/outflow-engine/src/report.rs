@@ -45,6 +45,9 @@ pub struct RunReport {
     pub layout: LayoutReport,
     /// Rows.
     pub rows: RowsReport,
+    /// What transforms counted of the rows they left out or found nothing for.
+    #[serde(default)]
+    pub transforms: Vec<TransformReport>,
     /// Rejected rows.
     pub rejects: RejectsReport,
     /// Outputs of the layout, in order, those without files too.
@@ -86,6 +89,17 @@ pub struct RowsReport {
     pub rejected: u64,
     /// Rows in the delivered data files.
     pub written: u64,
+}
+
+/// What a transform counted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TransformReport {
+    /// Its place in the pipeline, from 1.
+    pub transform: u64,
+    /// Its name.
+    pub name: String,
+    /// Rows by what became of them: `duplicates` were left out, those `not_found` did as `on_missing` says.
+    pub rows: BTreeMap<String, u64>,
 }
 
 /// Rejected rows.

@@ -15,12 +15,14 @@ use crate::extract::{self, Extracted, Extraction, View};
 use crate::ledger::{
     Ledger, Manifest, PlanRecord, Role, SealedFile, Slot, SlotKey, SlotState, StateLock, make_private, spool_folder,
 };
+use crate::membership::{Delivered, Membership};
 use crate::pipeline::{Pipeline, hex};
 use crate::progress::{Event, Progress};
 use crate::report::{self, LayoutReport, PhaseReport, RejectsReport, RowsReport, RunReport, SCHEMA, Status};
 use crate::source::listing;
 use crate::spool::{self, Spool, SpooledFile};
 use crate::store::{self, Sink};
+use crate::transform::Notes;
 
 /// What the caller decides of a run.
 #[derive(Clone)]
@@ -82,10 +84,19 @@ async fn deliver(
     let mut recovery = delivery::recover(ledger, sinks, &options.state, &pipeline.spec.name, progress.as_ref()).await?;
     clock.begin("list", None);
     let inputs = pipeline.inputs().await?;
+    let input = window(pipeline, &inputs, options.at);
+    let last = match pipeline.compares() {
+        true => Delivered::last(ledger, &pipeline.spec.name, sink.identity()).await?,
+        false => None,
+    };
+    if pipeline.compares() && !recovery.failed.is_empty() {
+        // What changed since the last delivery is not known before that one is there.
+        return Err(recovery.failed.swap_remove(0).1.while_running());
+    }
     let key = SlotKey {
         pipeline: pipeline.spec.name.clone(),
         target: sink.identity().to_owned(),
-        window: window(pipeline, &inputs, options.at),
+        window: Delivered::window(last.as_ref(), input.clone()),
     };
     if let Some(at) = recovery.failed.iter().position(|(slot, _)| slot.key == key) {
         return Err(recovery.failed.swap_remove(at).1.while_running());
@@ -110,7 +121,7 @@ async fn deliver(
         SlotState::Quarantined => return Err(quarantined(&slot)),
         _ => {
             sink.check().await?;
-            let work = Work { pipeline, options, ledger, sink: sink.as_ref(), progress };
+            let work = Work { pipeline, options, ledger, sink: sink.as_ref(), progress, input, last };
             work.attempt(slot, inputs, &mut clock, &mut report).await?;
         }
     }
@@ -125,6 +136,10 @@ struct Work<'a> {
     ledger: &'a Ledger,
     sink: &'a dyn Sink,
     progress: &'a Arc<dyn Progress>,
+    /// The window as the input alone tells it.
+    input: String,
+    /// The members of the last delivery, for a pipeline that compares.
+    last: Option<Delivered>,
 }
 
 impl Work<'_> {
@@ -143,6 +158,11 @@ impl Work<'_> {
         let letters = self.options.state.join("rejects").join(format!("{}.jsonl", report.run_id));
         let limit = self.options.max_rejects.or(self.pipeline.spec.delivery.max_rejects);
 
+        let membership = match self.pipeline.compares() {
+            true => Membership::of(&self.options.state, self.last.as_ref(), &slot)?,
+            false => Membership::default(),
+        };
+        let notes = Arc::new(Notes { membership, ..Notes::default() });
         clock.begin("extract", Some(inputs.iter().map(|file| file.size).sum()));
         let numbers = self.ledger.last_numbers(&slot.key.pipeline, &slot.key.target).await?;
         let extraction = Extraction {
@@ -153,6 +173,7 @@ impl Work<'_> {
             limit: None,
             view: View::Delivered,
             numbers: &numbers,
+            notes: notes.clone(),
             progress: self.progress,
         };
         let dead = Arc::new(DeadLetter::create(&letters, limit));
@@ -164,6 +185,7 @@ impl Work<'_> {
         report.rows =
             RowsReport { read: rows, rejected: dead.count(), written: files.iter().map(SpooledFile::rows).sum() };
         report.rejects = rejects_report(&dead, &letters);
+        report.transforms = notes.tally.report();
         if listing::snapshot(&self.pipeline.inputs().await?) != listing::snapshot(&inputs) {
             return Err(Error::transient("the input changed while it was read; nothing was published")
                 .hint("let the writer finish, under another name, before the pipeline runs"));
@@ -171,7 +193,8 @@ impl Work<'_> {
         let publish = async {
             clock.begin("seal", None);
             let files = self.files(&folder, files, layout.as_mut()).await?;
-            let manifest = Manifest { files, counters };
+            let remembered = notes.membership.remembered(&self.input, &slot.key.window)?;
+            let manifest = Manifest { files, counters, remembered };
             let serious = |line: &LogLine| matches!(line.level, LogLevel::Warn | LogLevel::Error);
             report.warnings.extend(layout.take_log().into_iter().filter(serious).map(|line| line.message));
             if manifest.files.is_empty() {
@@ -297,6 +320,7 @@ fn report(pipeline: &Pipeline, slot: &Slot, run_id: &str, sink: &dyn Sink) -> Re
             digest: pipeline.layout.digest.clone(),
         },
         rows: RowsReport::default(),
+        transforms: Vec::new(),
         rejects: RejectsReport::default(),
         outputs: Vec::new(),
         files: Vec::new(),

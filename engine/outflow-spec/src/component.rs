@@ -22,6 +22,13 @@ pub(crate) fn check(root: &Node, schema: &Value) -> (Vec<Finding>, BTreeSet<Stri
         let known = names(schema, "TransformSpec");
         for (index, item) in items.iter().enumerate() {
             picks.block("transform", &format!("/transforms/{index}"), item, None, &known);
+            let lookup = item.get("lookup").map(|lookup| &lookup.kind);
+            if let Some(NodeKind::Mapping(entries)) = lookup
+                && let Some(entry) = entries.iter().find(|entry| entry.key == "source")
+            {
+                let pointer = format!("/transforms/{index}/lookup/source");
+                picks.block("source", &pointer, &entry.value, Some(entry), &names(schema, "SourceSpec"));
+            }
         }
     }
     (picks.findings, picks.muted)

@@ -23,6 +23,7 @@ pub(crate) mod path_shape;
 pub mod personal;
 pub(crate) mod repeated_column;
 pub(crate) mod template_syntax;
+pub(crate) mod transform_rules;
 
 pub use columns::check_columns;
 
@@ -41,6 +42,7 @@ const RULES: &[Rule] = &[
     path_shape::check,
     repeated_column::check,
     template_syntax::check,
+    transform_rules::check,
 ];
 
 /// Applies every rule.

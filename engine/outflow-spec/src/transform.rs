@@ -7,12 +7,20 @@ use serde::Deserialize;
 
 use crate::secret::Secret;
 
+mod rows;
+
+pub use rows::*;
+
 /// A transform; its one key names the component.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TransformSpec {
+    /// Tells who came and who went since the last delivery.
+    Changes(ChangesTransform),
     /// Adds columns written as templates over the row: name to template.
     Contexts(ContextsTransform),
+    /// Keeps one row for each key.
+    Deduplicate(DeduplicateTransform),
     /// Adds or replaces columns computed by SQL expressions: name to expression.
     /// Example: `{revenue_eur: "CAST(revenue AS DOUBLE) * 0.92"}`.
     Derive(#[schemars(with = "BTreeMap<String, String>")] serde_json::Map<String, serde_json::Value>),
@@ -20,6 +28,10 @@ pub enum TransformSpec {
     Filter(String),
     /// Replaces columns by a digest of their normalised text.
     Hash(HashTransform),
+    /// Adds columns of another source, found by key.
+    Lookup(Box<LookupTransform>),
+    /// Sends rows that break a rule to the dead-letter file.
+    Reject(RejectTransform),
     /// Chooses the columns that go on, by name.
     Select(SelectTransform),
     /// Replaces the rows by the result of a SQL query over the table `input`.

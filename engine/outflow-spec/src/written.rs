@@ -6,10 +6,12 @@ use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::layout::{FilesLayout, LayoutSpec};
-use crate::transform::{ContextColumn, ContextsTransform, OnMissing, OnUndefined};
+use crate::transform::{
+    ContextColumn, ContextsTransform, OnMissing, OnUndefined, Pairs, RejectRuleSpec, RejectTransform,
+};
 
 impl<'de> Deserialize<'de> for LayoutSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -193,6 +195,105 @@ impl JsonSchema for OnMissing {
                 {"enum": ["null", "error"]},
                 {"type": "null"},
                 generator.subschema_for::<DefaultWritten>(),
+            ],
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PairsVisitor)
+    }
+}
+
+struct PairsVisitor;
+
+impl<'de> Visitor<'de> for PairsVisitor {
+    type Value = Pairs;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of names, or a mapping of names to names")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Pairs, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(name) = items.next_element::<String>()? {
+            pairs.push((name.clone(), name));
+        }
+        Ok(Pairs(pairs))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry::<String, String>()? {
+            pairs.push(pair);
+        }
+        Ok(Pairs(pairs))
+    }
+}
+
+impl JsonSchema for Pairs {
+    fn schema_name() -> Cow<'static, str> {
+        "Pairs".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Names, each with the name it has elsewhere: a mapping, or a list where they are the same.",
+            "anyOf": [
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1},
+            ],
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for RejectTransform {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RejectVisitor)
+    }
+}
+
+struct RejectVisitor;
+
+impl<'de> Visitor<'de> for RejectVisitor {
+    type Value = RejectTransform;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a condition, or a list of rules")
+    }
+
+    fn visit_str<E: de::Error>(self, condition: &str) -> Result<RejectTransform, E> {
+        Ok(RejectTransform {
+            rules: vec![RejectRuleSpec { when: Some(condition.to_owned()), ..RejectRuleSpec::default() }],
+        })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<RejectTransform, A::Error> {
+        let mut rules = Vec::new();
+        while let Some(rule) = items.next_element()? {
+            rules.push(rule);
+        }
+        Ok(RejectTransform { rules })
+    }
+}
+
+impl JsonSchema for RejectTransform {
+    fn schema_name() -> Cow<'static, str> {
+        "RejectTransform".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Sends rows that break a rule to the dead-letter file, each under the first rule it breaks.",
+            "anyOf": [
+                {"description": "The SQL condition that bad rows meet. Example: `amount < 0`.", "type": "string"},
+                {
+                    "description": "The rules, in order.",
+                    "type": "array",
+                    "items": generator.subschema_for::<RejectRuleSpec>(),
+                    "minItems": 1,
+                },
             ],
         })
     }

@@ -51,6 +51,12 @@ pub fn human(report: &RunReport) -> String {
             },
         );
     }
+    for transform in &report.transforms {
+        for (name, rows) in transform.rows.iter().filter(|(_, rows)| **rows > 0) {
+            let (place, rows) = (transform.transform, HumanCount(*rows));
+            let _ = writeln!(text, "  transform {place} ({}): {rows} {}", transform.name, name.replace('_', " "));
+        }
+    }
     if let Some(path) = &report.rejects.path {
         let codes = report.rejects.codes.iter().map(|(code, count)| format!("{count} {code}")).collect::<Vec<_>>();
         let _ = writeln!(text, "  rejected rows ({}) are in {path}", codes.join(", "));

@@ -10,6 +10,7 @@ use futures::{StreamExt, TryStreamExt};
 use crate::error::{Error, Result, Retry};
 use crate::kill_point;
 use crate::ledger::{Ledger, Role, SealedFile, Slot, SlotState, spool_folder};
+use crate::membership;
 use crate::progress::Progress;
 use crate::store::digest::hash_file;
 use crate::store::{Proof, Put, Sink, Trust};
@@ -91,6 +92,7 @@ impl Publication<'_> {
         match self.advance(slot).await {
             Ok(published) => {
                 discard_spool(self.state, slot).await?;
+                membership::sweep(self.ledger, self.state).await?;
                 Ok(Outcome::Published(published))
             }
             Err(Stop::Failed(error)) => Err(error),

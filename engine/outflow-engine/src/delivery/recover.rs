@@ -8,6 +8,7 @@ use super::publish::{Outcome, Publication, Published, discard_spool};
 use crate::error::{Error, Result, Retry};
 use crate::kill_point;
 use crate::ledger::{Ledger, Slot, SlotState};
+use crate::membership;
 use crate::progress::Progress;
 use crate::store::{Sink, Trust};
 
@@ -50,6 +51,7 @@ pub async fn recover(
         }
     }
     collect(ledger, state).await?;
+    membership::sweep(ledger, state).await?;
     Ok(recovery)
 }
 

@@ -61,7 +61,7 @@ async fn prepare(ledger: &Ledger, state: &Path, sink: &dyn Sink, run: &str) -> R
         let spool = spool_folder(state, &slot);
         fs::create_dir_all(&spool).unwrap();
         let files = FILES.iter().zip(0..).map(|((path, body), ordinal)| sealed_file(&spool, ordinal, path, body));
-        let manifest = Manifest { files: files.collect(), counters: vec![("n".into(), 1)] };
+        let manifest = Manifest { files: files.collect(), counters: vec![("n".into(), 1)], remembered: vec![] };
         ledger.spooled(&mut slot).await?;
         seal(ledger, state, &mut slot, &manifest).await?;
     }
@@ -354,7 +354,8 @@ async fn a_delivery_that_fails_for_good_blocks_no_other() {
     let mut slot = world.ledger.plan(&other, &plan("r2"), "r2").await.unwrap();
     let spool = spool_folder(&world.state(), &slot);
     fs::create_dir_all(&spool).unwrap();
-    let manifest = Manifest { files: vec![sealed_file(&spool, 0, "x.csv", "a\n1\n")], counters: vec![] };
+    let manifest =
+        Manifest { files: vec![sealed_file(&spool, 0, "x.csv", "a\n1\n")], counters: vec![], remembered: vec![] };
     world.ledger.spooled(&mut slot).await.unwrap();
     seal(&world.ledger, &world.state(), &mut slot, &manifest).await.unwrap();
     for published in [1, 0] {
@@ -448,7 +449,7 @@ async fn a_wrong_manifest_is_not_sealed() {
         (vec![SealedFile { bytes: 5, ..good.clone() }], "has 4 bytes"),
         (vec![outside], "outside"),
     ] {
-        let manifest = Manifest { files, counters: vec![] };
+        let manifest = Manifest { files, counters: vec![], remembered: vec![] };
         let error = seal(&world.ledger, &world.state(), &mut slot, &manifest).await.unwrap_err();
         assert!(error.to_string().contains(wanted), "{error}");
         assert_eq!(slot.state, SlotState::Spooled);

@@ -159,6 +159,7 @@ impl Bench {
             limit: None,
             view: self.view,
             numbers: &self.numbers,
+            notes: Arc::default(),
             progress: &progress,
         };
         let folder = self.spool();

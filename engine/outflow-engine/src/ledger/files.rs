@@ -105,13 +105,14 @@ impl Ledger {
         .fetch_all(&self.pool)
         .await
         .map_err(|error| self.failure("reading", error))?;
-        let counters: String = sqlx::query_scalar("SELECT counters FROM slot WHERE id = ?")
-            .bind(slot.id)
-            .fetch_one(&self.pool)
-            .await
-            .map_err(|error| self.failure("reading", error))?;
+        let (counters, remembered): (String, String) =
+            sqlx::query_as("SELECT counters, remembered FROM slot WHERE id = ?")
+                .bind(slot.id)
+                .fetch_one(&self.pool)
+                .await
+                .map_err(|error| self.failure("reading", error))?;
         let files = rows.iter().map(|row| self.file(slot.id, row)).collect::<Result<_>>()?;
-        Ok(Manifest { files, counters: self.parse(&counters)? })
+        Ok(Manifest { files, counters: self.parse(&counters)?, remembered: self.parse(&remembered)? })
     }
 
     /// Notes how far a file has come: `uploaded`, `verified`, `published`.

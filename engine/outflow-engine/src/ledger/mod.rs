@@ -8,6 +8,7 @@
 mod counters;
 mod files;
 mod lock;
+mod remembered;
 mod runs;
 mod slots;
 mod sqlite;

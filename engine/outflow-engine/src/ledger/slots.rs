@@ -126,8 +126,9 @@ impl Ledger {
             self.refuse_published_name(&mut tx, slot, file).await?;
             self.insert_file(&mut tx, slot, file).await?;
         }
-        sqlx::query("UPDATE slot SET counters = ? WHERE id = ?")
+        sqlx::query("UPDATE slot SET counters = ?, remembered = ? WHERE id = ?")
             .bind(to_json(&manifest.counters)?)
+            .bind(to_json(&manifest.remembered)?)
             .bind(slot.id)
             .execute(&mut *tx)
             .await
@@ -140,9 +141,9 @@ impl Ledger {
         Ok(())
     }
 
-    /// Commits a delivery: published, counters advanced, all in one transaction.
+    /// Commits a delivery: published, counters advanced, what it changes remembered, all in one transaction.
     pub async fn commit(&self, slot: &mut Slot) -> Result<()> {
-        let counters = self.manifest(slot).await?.counters;
+        let Manifest { counters, remembered, .. } = self.manifest(slot).await?;
         kill_point!("commit-before");
         let mut tx = self.begin("committing").await?;
         let at = now();
@@ -158,6 +159,9 @@ impl Ledger {
             .await
             .map_err(|error| self.failure("committing", error))?;
         self.advance_counters(&mut tx, slot, counters).await?;
+        for (name, value) in remembered {
+            self.remember(&mut tx, slot, &name, &value).await?;
+        }
         self.advance(&mut tx, slot, SlotState::Published, None).await?;
         kill_point!("commit-in-transaction");
         self.commit_tx("committing", tx).await?;

@@ -76,6 +76,7 @@ impl Ledger {
         let scripts = [
             ("ledger", include_str!("../../migrations/0001_ledger.sql")),
             ("counters", include_str!("../../migrations/0002_counters.sql")),
+            ("remembered", include_str!("../../migrations/0003_remembered.sql")),
         ];
         let migrations = scripts.into_iter().zip(1..).map(|((name, script), version)| {
             Migration::new(version, name.into(), MigrationType::Simple, script.into_sql_str(), false)

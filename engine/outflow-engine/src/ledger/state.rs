@@ -202,6 +202,8 @@ pub struct Manifest {
     pub files: Vec<SealedFile>,
     /// Counters that the commit sets, by name.
     pub counters: Vec<(String, u64)>,
+    /// What the commit remembers for the pipeline and its target, by name.
+    pub remembered: Vec<(String, String)>,
 }
 
 impl Manifest {

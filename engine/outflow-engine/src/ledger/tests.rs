@@ -90,9 +90,12 @@ async fn manifest_counters_and_lists_survive_reopening() {
     let manifest = Manifest {
         files: vec![file(0, "a.csv"), file(1, "b.csv"), file(2, "control.json")],
         counters: vec![("sequence".into(), 7)],
+        remembered: vec![("list".into(), "a".into())],
     };
     let mut slot = sealed(&ledger, "w", &manifest).await;
     assert_eq!(last(&ledger, "sequence").await, 0);
+    assert_eq!(ledger.remembered("welcome", &slot.key.target, "list").await.unwrap(), None);
+    assert_eq!(ledger.all_remembered("list").await.unwrap(), ["a"], "a sealed delivery needs what it will leave");
     at(&ledger, &mut slot, SlotState::Publishing).await;
     ledger.mark_file(&slot, 1, "uploaded").await.unwrap();
     assert!(ledger.any_uploaded(&slot).await.unwrap());
@@ -101,6 +104,8 @@ async fn manifest_counters_and_lists_survive_reopening() {
 
     let ledger = Ledger::open_existing(folder.path()).await.unwrap().unwrap();
     assert_eq!(last(&ledger, "sequence").await, 7);
+    assert_eq!(ledger.remembered("welcome", &slot.key.target, "list").await.unwrap().as_deref(), Some("a"));
+    assert_eq!(ledger.all_remembered("list").await.unwrap(), ["a"]);
     let mut manifest = manifest;
     manifest.files.iter_mut().for_each(|file| file.spool_path = spool_folder(folder.path(), &slot).join("0"));
     assert_eq!(ledger.manifest(&slot).await.unwrap(), manifest);
@@ -120,7 +125,7 @@ async fn manifest_counters_and_lists_survive_reopening() {
 #[tokio::test]
 async fn only_allowed_moves_are_made() {
     let (_folder, ledger) = ledger().await;
-    let manifest = Manifest { files: vec![file(0, "a.csv")], counters: vec![] };
+    let manifest = Manifest { files: vec![file(0, "a.csv")], counters: vec![], remembered: vec![] };
     let mut slot = sealed(&ledger, "w", &manifest).await;
     at(&ledger, &mut slot, SlotState::Verified).await;
     for to in [SlotState::Planned, SlotState::Sealed, SlotState::Published, SlotState::Verified] {
@@ -139,7 +144,7 @@ async fn only_allowed_moves_are_made() {
 #[tokio::test]
 async fn an_older_holder_of_a_slot_commits_nothing() {
     let (_folder, ledger) = ledger().await;
-    let manifest = Manifest { files: vec![file(0, "a.csv")], counters: vec![("n".into(), 1)] };
+    let manifest = Manifest { files: vec![file(0, "a.csv")], counters: vec![("n".into(), 1)], remembered: vec![] };
     let mut old = sealed(&ledger, "w", &manifest).await;
     let error = ledger.plan(&key("w"), &plan("r2"), "r2").await.unwrap_err();
     assert!(error.to_string().contains("sealed"), "its spool is not given to another attempt: {error}");
@@ -163,7 +168,7 @@ async fn an_older_holder_of_a_slot_commits_nothing() {
 #[tokio::test]
 async fn a_name_of_another_delivery_is_refused() {
     let (_folder, ledger) = ledger().await;
-    let manifest = Manifest { files: vec![file(0, "a.csv")], counters: vec![] };
+    let manifest = Manifest { files: vec![file(0, "a.csv")], counters: vec![], remembered: vec![] };
     sealed(&ledger, "w", &manifest).await;
     let mut slot = ledger.plan(&key("x"), &plan("r2"), "r2").await.unwrap();
     ledger.spooled(&mut slot).await.unwrap();
@@ -197,7 +202,7 @@ async fn a_damaged_ledger_is_refused() {
     ];
     for (case, damage) in damages.into_iter().enumerate() {
         let (folder, ledger) = ledger().await;
-        sealed(&ledger, "w", &Manifest { files: vec![file(0, "a.csv")], counters: vec![] }).await;
+        sealed(&ledger, "w", &Manifest { files: vec![file(0, "a.csv")], counters: vec![], remembered: vec![] }).await;
         ledger.close().await;
         let path = folder.path().join("ledger.sqlite");
         let mut bytes = std::fs::read(&path).unwrap();
@@ -241,7 +246,11 @@ async fn numbers_of_unfinished_deliveries_are_known() {
     let (_folder, ledger) = ledger().await;
     let key = key("w");
     let last = async || ledger.last_numbers(&key.pipeline, &key.target).await.unwrap();
-    let manifest = |path: &str, number| Manifest { files: vec![file(0, path)], counters: vec![("n".into(), number)] };
+    let manifest = |path: &str, number| Manifest {
+        files: vec![file(0, path)],
+        counters: vec![("n".into(), number)],
+        ..Manifest::default()
+    };
     let mut slot = sealed(&ledger, "w", &manifest("a.csv", 1)).await;
     assert_eq!(last().await, LastNumbers { held_by: Some(slot.id), ..LastNumbers::default() });
     ledger.transition(&mut slot, SlotState::Planned).await.unwrap();

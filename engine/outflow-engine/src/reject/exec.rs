@@ -11,7 +11,6 @@ use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, internal_err};
-use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
@@ -21,12 +20,12 @@ use datafusion::physical_plan::execution_plan::{
 };
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 use futures::StreamExt;
 
 use super::node::RejectNode;
 use super::record::Records;
-use crate::dead_letter::{DeadLetter, Reject};
+use crate::dead_letter::DeadLetter;
 
 #[derive(Clone, Debug)]
 struct PhysicalRule {
@@ -142,14 +141,9 @@ impl RejectExec {
         for &(row, index) in broken {
             let message = messages[index].as_ref().map(|message| message.as_string::<i32>());
             let message = message.filter(|message| message.is_valid(row)).map_or("", |message| message.value(row));
-            let reject = Reject {
-                file: records.file(row),
-                row: records.row(row),
-                code: self.rules[index].code.clone(),
-                message: message.to_owned(),
-                record: records.record(row),
-            };
-            self.log.push(reject).map_err(|error| DataFusionError::External(Box::new(error)))?;
+            self.log
+                .push(records.reject(row, &self.rules[index].code, message))
+                .map_err(|error| DataFusionError::External(Box::new(error)))?;
         }
         Ok(())
     }
@@ -182,16 +176,5 @@ impl ExtensionPlanner for RejectPlanner {
         });
         let rules = rules.collect::<Result<Vec<_>>>()?.into();
         Ok(Some(Arc::new(RejectExec { input: Arc::clone(input), rules, log: Arc::clone(&node.log) })))
-    }
-}
-
-#[derive(Debug)]
-pub(super) struct RejectQueryPlanner;
-
-#[async_trait]
-impl QueryPlanner for RejectQueryPlanner {
-    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
-        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![super::extension_planner()]);
-        planner.create_physical_plan(plan, session).await
     }
 }

@@ -8,12 +8,12 @@ mod record;
 use std::sync::Arc;
 
 use datafusion::dataframe::DataFrame;
-use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, lit};
 use datafusion::physical_planner::ExtensionPlanner;
 
 use crate::dead_letter::DeadLetter;
 use crate::error::Result;
+pub(crate) use record::Records;
 
 /// A rule that rows have to keep.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -46,11 +46,6 @@ pub fn unless(frame: DataFrame, rules: Vec<RejectRule>, log: Arc<DeadLetter>) ->
 /// Plans the reject node.
 pub fn extension_planner() -> Arc<dyn ExtensionPlanner + Send + Sync> {
     Arc::new(exec::RejectPlanner)
-}
-
-/// A query planner that knows the reject node, for a session that needs no other extension.
-pub fn query_planner() -> Arc<dyn QueryPlanner + Send + Sync> {
-    Arc::new(exec::RejectQueryPlanner)
 }
 
 #[cfg(test)]

@@ -7,17 +7,19 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::Result;
 use serde_json::{Map, Value};
 
+use crate::dead_letter::Reject;
 use crate::source::HIDDEN;
 
 /// The rows of one batch.
-pub(super) struct Records<'a> {
+pub(crate) struct Records<'a> {
     file: Option<ArrayRef>,
     row: Option<ArrayRef>,
     visible: Vec<(&'a str, &'a ArrayRef, ArrayFormatter<'a>)>,
 }
 
 impl<'a> Records<'a> {
-    pub(super) fn of(batch: &'a RecordBatch) -> Result<Self> {
+    /// Reads the batch.
+    pub(crate) fn of(batch: &'a RecordBatch) -> Result<Self> {
         let hidden = |name: &str, data_type: &DataType| {
             batch.column_by_name(name).map(|column| cast(column, data_type)).transpose()
         };
@@ -35,17 +37,36 @@ impl<'a> Records<'a> {
         })
     }
 
-    pub(super) fn file(&self, row: usize) -> Option<String> {
+    /// A row as it is told in the dead letter.
+    pub(crate) fn reject(&self, row: usize, code: &str, message: &str) -> Reject {
+        Reject {
+            file: self.file(row),
+            row: self.row(row),
+            code: code.to_owned(),
+            message: message.to_owned(),
+            record: self.record(row),
+        }
+    }
+
+    /// Where a row comes from, for messages.
+    pub(crate) fn place(&self, row: usize) -> String {
+        match (self.file(row), self.row(row)) {
+            (Some(file), Some(number)) => format!("row {number} of `{file}`"),
+            _ => "a row".to_owned(),
+        }
+    }
+
+    fn file(&self, row: usize) -> Option<String> {
         let file = self.file.as_ref().filter(|file| file.is_valid(row))?;
         Some(file.as_string::<i32>().value(row).to_owned())
     }
 
-    pub(super) fn row(&self, row: usize) -> Option<u64> {
+    fn row(&self, row: usize) -> Option<u64> {
         let number = self.row.as_ref().filter(|number| number.is_valid(row))?;
         Some(number.as_primitive::<UInt64Type>().value(row))
     }
 
-    pub(super) fn record(&self, row: usize) -> Value {
+    fn record(&self, row: usize) -> Value {
         let cells =
             self.visible.iter().map(|(name, column, formatter)| (String::from(*name), cell(column, formatter, row)));
         Value::Object(cells.collect::<Map<_, _>>())

@@ -9,6 +9,7 @@ use datafusion::logical_expr::{col, ident, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 
 use super::*;
+use crate::operator::query_planner;
 
 fn frame() -> DataFrame {
     let state = SessionStateBuilder::new_with_default_features().with_query_planner(query_planner()).build();

@@ -1,15 +1,22 @@
 //! Transforms: each turns the rows of one step into those of the next, as a lazy plan. They name columns exactly
 //! as the data does; nothing is read here.
 
+mod changes;
 mod columns;
 mod contexts;
+mod deduplicate;
 mod derive;
 mod filter;
 mod functions;
 mod hash;
+mod keys;
+mod lookup;
+mod reject;
 mod select;
 mod sql;
+mod tally;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use datafusion::dataframe::DataFrame;
@@ -19,6 +26,18 @@ use outflow_spec::transform::TransformSpec;
 
 use crate::dead_letter::DeadLetter;
 use crate::error::{Error, Result};
+use crate::membership::Membership;
+
+pub use tally::Tally;
+
+/// What transforms leave behind: counts for the report, and the members for the next delivery.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// Rows left out or not found, by transform.
+    pub tally: Tally,
+    /// The snapshots of `changes`.
+    pub membership: Membership,
+}
 
 /// What transforms know beside the rows.
 #[derive(Clone, Debug)]
@@ -31,16 +50,26 @@ pub struct TransformContext {
     pub timezone: TimeZone,
     /// Where rows go that cannot be transformed.
     pub rejects: Arc<DeadLetter>,
+    /// The folder that relative paths start at: the pipeline file's.
+    pub base: PathBuf,
+    /// Where transforms leave what they counted and remember.
+    pub notes: Arc<Notes>,
+    /// Nothing may be connected to, and no row is read: the plan is only checked.
+    pub offline: bool,
 }
 
 /// Adds one transform to a plan.
 pub async fn apply(spec: &TransformSpec, frame: DataFrame, context: &TransformContext) -> Result<DataFrame> {
     let place = Place { index: Some(context.index), kind: kind(spec) };
     match spec {
+        TransformSpec::Changes(spec) => changes::apply(spec, frame, context, place),
         TransformSpec::Contexts(spec) => contexts::apply(spec, frame, context, place),
+        TransformSpec::Deduplicate(spec) => deduplicate::apply(spec, frame, context, place),
         TransformSpec::Derive(expressions) => derive::apply(expressions, frame, place),
         TransformSpec::Filter(condition) => filter::apply(condition, frame, place),
         TransformSpec::Hash(spec) => hash::apply(spec, frame, place),
+        TransformSpec::Lookup(spec) => lookup::apply(spec, frame, context, place).await,
+        TransformSpec::Reject(spec) => reject::apply(spec, frame, context, place),
         TransformSpec::Select(spec) => select::apply(spec, frame, place),
         TransformSpec::Sql(query) => sql::apply(query, frame, place).await,
     }
@@ -69,10 +98,14 @@ pub fn register(session: &SessionContext) {
 
 fn kind(spec: &TransformSpec) -> &'static str {
     match spec {
+        TransformSpec::Changes(_) => "changes",
         TransformSpec::Contexts(_) => "contexts",
+        TransformSpec::Deduplicate(_) => "deduplicate",
         TransformSpec::Derive(_) => "derive",
         TransformSpec::Filter(_) => "filter",
         TransformSpec::Hash(_) => "hash",
+        TransformSpec::Lookup(_) => "lookup",
+        TransformSpec::Reject(_) => "reject",
         TransformSpec::Select(_) => "select",
         TransformSpec::Sql(_) => "sql",
     }

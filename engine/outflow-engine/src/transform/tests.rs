@@ -1,27 +1,20 @@
 //! Each transform over a small frame, by its YAML-shaped options, with the names that real files have.
 
+mod rows;
+
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringViewArray, UInt64Array};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
-use datafusion::execution::SessionStateBuilder;
-use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
+use datafusion::prelude::{DataFrame, SessionContext};
 use outflow_spec::transform::{ContextColumn, ContextsTransform, OnUndefined};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::reject;
 
 fn session() -> SessionContext {
-    let config = SessionConfig::new().set_bool("datafusion.sql_parser.enable_ident_normalization", false);
-    let state = SessionStateBuilder::new_with_default_features()
-        .with_config(config)
-        .with_query_planner(reject::query_planner())
-        .build();
-    let session = SessionContext::new_with_state(state);
-    register(&session);
-    session
+    crate::plan::session(64 << 20).unwrap()
 }
 
 fn frame() -> DataFrame {
@@ -51,6 +44,9 @@ async fn run_specs(specs: &[TransformSpec]) -> Result<Outcome> {
         at: "2017-03-14T17:54:13Z".parse().unwrap(),
         timezone: TimeZone::UTC,
         rejects: Arc::clone(&rejects),
+        base: folder.path().to_owned(),
+        notes: Arc::default(),
+        offline: false,
     };
     let frame = apply_all(specs, frame(), &context).await?;
     Ok(Outcome { frame, rejects, _folder: folder })

@@ -246,3 +246,36 @@ pub static OF115: CodeDoc = CodeDoc {
   files: {path: data/orders.csv, delimiter: ";", quote: "\""}
 "#,
 };
+
+/// A rule of `reject` without its one condition.
+pub static OF116: CodeDoc = CodeDoc {
+    code: "OF116",
+    title: "rule without its one condition",
+    severity: Severity::Error,
+    raised_by: RaisedBy::Rule,
+    explanation: "A rule of `reject` says what bad rows meet (`when`) or what good rows meet (`unless`). They differ \
+        for null: a row for which `when` is null is kept, one for which `unless` is null is rejected.",
+    bad: r#"transforms:
+  - reject: [{when: "total < 0", unless: "city <> ''"}]
+"#,
+    good: r#"transforms:
+  - reject: [{when: "total < 0"}, {unless: "city <> ''"}]
+"#,
+};
+
+/// A transform that stands twice.
+pub static OF117: CodeDoc = CodeDoc {
+    code: "OF117",
+    title: "transform stands twice",
+    severity: Severity::Error,
+    raised_by: RaisedBy::Rule,
+    explanation: "`changes` compares the rows with the members of the last delivery, of whom there is one list for a \
+        pipeline and its target. A second comparison would have nothing to compare with.",
+    bad: r#"transforms:
+  - changes: {key: [order_id]}
+  - changes: {key: [city], column: change}
+"#,
+    good: r#"transforms:
+  - changes: {key: [order_id, city]}
+"#,
+};

@@ -144,4 +144,24 @@ impl Finding {
     pub fn dialect_conflict(span: Span, message: &str, help: &str) -> Self {
         Self::new(&codes::OF115, span, message, "cannot be read back").with_help(help)
     }
+
+    /// A rule without condition.
+    pub fn no_condition(span: Span) -> Self {
+        Self::new(&codes::OF116, span, "the rule has no condition", "expected `when` or `unless`")
+            .with_help("write `when: …` for what bad rows meet, or `unless: …` for what good rows meet")
+    }
+
+    /// A rule with two conditions.
+    pub fn two_conditions(span: Span, first: Span) -> Self {
+        Self::new(&codes::OF116, span, "the rule has two conditions", "one too many")
+            .with_secondary(first, "the first one")
+            .with_help("make two rules of them")
+    }
+
+    /// A transform that a pipeline can have once.
+    pub fn transform_repeated(span: Span, name: &str, first: Span) -> Self {
+        Self::new(&codes::OF117, span, format!("a pipeline has `{name}` once"), "second time")
+            .with_secondary(first, "first time")
+            .with_help("keep one of the two")
+    }
 }

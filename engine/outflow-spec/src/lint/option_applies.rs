@@ -8,14 +8,17 @@ const CSV_OPTIONS: [&str; 5] = ["delimiter", "quote", "escape", "header", "null_
 
 /// Applies the rule.
 pub fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
-    let path = scope.text_at("/source/files/path").unwrap_or_default();
-    if let Some(format) = scope.text_at("/source/files/format").or_else(|| format_of(path)) {
+    let mut sources = vec!["/source/files".to_owned()];
+    sources.extend(scope.transforms("lookup").into_iter().map(|block| format!("{block}/source/files")));
+    for files in &sources {
+        let path = scope.text_at(&format!("{files}/path")).unwrap_or_default();
+        let Some(format) = scope.text_at(&format!("{files}/format")).or_else(|| format_of(path)) else { continue };
         let reason = format!("without meaning for `{format}`");
         if matches!(format, "jsonl" | "parquet") {
-            refuse(scope, "/source/files", &CSV_OPTIONS, &reason, findings);
+            refuse(scope, files, &CSV_OPTIONS, &reason, findings);
         }
         if format == "parquet" {
-            refuse(scope, "/source/files", &["encoding", "compression"], &reason, findings);
+            refuse(scope, files, &["encoding", "compression"], &reason, findings);
         }
     }
     if let Some(format) = scope.text_at("/layout/files/format") {

@@ -6,8 +6,16 @@ use crate::lint::Scope;
 /// Applies the rule.
 pub fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
     let mut lists = vec!["/source/files/columns".to_owned(), "/layout/files/split_by".to_owned()];
-    for component in ["hash", "select"] {
-        lists.extend(scope.transforms(component).into_iter().map(|block| format!("{block}/columns")));
+    let in_transforms = [
+        ("changes", "key"),
+        ("deduplicate", "by"),
+        ("hash", "columns"),
+        ("lookup", "columns"),
+        ("lookup", "on"),
+        ("select", "columns"),
+    ];
+    for (component, list) in in_transforms {
+        lists.extend(scope.transforms(component).into_iter().map(|block| format!("{block}/{list}")));
     }
     for list in lists {
         let items = scope.items(&list);

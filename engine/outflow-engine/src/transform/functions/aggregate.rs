@@ -38,6 +38,9 @@ impl JsonAggregate {
         if args.is_distinct {
             return not_impl_err!("`{}` takes no DISTINCT", self.name());
         }
+        if !args.order_bys.is_empty() {
+            return not_impl_err!("`{}` takes no ORDER BY: it follows the order of the rows", self.name());
+        }
         let json = args.expr_fields.iter().map(|field| is_json(field)).collect();
         Ok(Groups { shape: self.shape, json, parts: Vec::new(), bytes: 0 })
     }

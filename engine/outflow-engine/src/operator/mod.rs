@@ -1,0 +1,56 @@
+//! Operators that see the rows one after the other and remember something of them: what deduplicates, looks up or
+//! compares. The plan below one is planned by itself and the plan above it sees a source, so that no optimizer moves
+//! a filter, sort or limit through it; what the operator does with rows is its own business.
+
+mod exec;
+mod node;
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, SchemaRef};
+use datafusion::common::{DFSchema, Result as QueryResult};
+use datafusion::dataframe::DataFrame;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::MemoryPool;
+use datafusion::logical_expr::{Extension, LogicalPlan};
+use futures::stream::BoxStream;
+
+use crate::error::{Error, Result};
+
+pub use exec::query_planner;
+
+/// The batches that an operator makes, in order.
+pub type Batches = BoxStream<'static, QueryResult<RecordBatch>>;
+
+/// What is done with a stream of rows.
+pub trait Operator: fmt::Debug + Send + Sync {
+    /// Its name in plans.
+    fn name(&self) -> &'static str;
+
+    /// Begins to work on the rows. What is held of them is charged to `pool`; the batches made have the columns of
+    /// `schema`.
+    fn start(
+        &self,
+        rows: SendableRecordBatchStream,
+        schema: SchemaRef,
+        pool: &Arc<dyn MemoryPool>,
+    ) -> QueryResult<Batches>;
+}
+
+/// Lays an operator over a plan. It gives the columns of the plan, and those added after them.
+pub fn over(frame: DataFrame, added: Vec<Field>, operator: Arc<dyn Operator>) -> Result<DataFrame> {
+    let (state, input) = frame.into_parts();
+    let fields = input.schema().fields().iter().map(|field| field.as_ref().clone()).chain(added);
+    let fields = fields.map(|field| field.with_nullable(true)).collect::<Vec<_>>();
+    let schema = DFSchema::from_unqualified_fields(fields.into(), Default::default())
+        .map_err(|cause| Error::internal("an operator has no schema").caused_by(cause))?;
+    let node = Arc::new(node::OperatorNode { input, schema: Arc::new(schema), operator });
+    Ok(DataFrame::new(state, LogicalPlan::Extension(Extension { node })))
+}
+
+/// An error of ours on its way through the query engine.
+pub fn failed(error: Error) -> datafusion::error::DataFusionError {
+    datafusion::error::DataFusionError::External(Box::new(error))
+}
