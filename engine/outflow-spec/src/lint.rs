@@ -19,6 +19,8 @@ pub(crate) mod known_names;
 pub(crate) mod literal_secret;
 pub(crate) mod name_unique;
 pub(crate) mod option_applies;
+pub(crate) mod options_agree;
+pub(crate) mod outputs;
 pub(crate) mod path_shape;
 pub mod personal;
 pub(crate) mod repeated_column;
@@ -26,6 +28,7 @@ pub(crate) mod template_syntax;
 pub(crate) mod transform_rules;
 
 pub use columns::check_columns;
+pub use template_syntax::names_in;
 
 type Rule = fn(&Scope<'_>, &mut Vec<Finding>);
 
@@ -39,6 +42,7 @@ const RULES: &[Rule] = &[
     literal_secret::check,
     name_unique::check,
     option_applies::check,
+    options_agree::check,
     path_shape::check,
     repeated_column::check,
     template_syntax::check,
@@ -48,7 +52,14 @@ const RULES: &[Rule] = &[
 /// Applies every rule.
 pub(crate) fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
     for rule in RULES {
-        rule(scope, findings);
+        let mut found = Vec::new();
+        rule(scope, &mut found);
+        // What several outputs share is looked at for each, and wrong once.
+        for finding in found {
+            if !findings.iter().any(|known| known.is_same(&finding)) {
+                findings.push(finding);
+            }
+        }
     }
 }
 

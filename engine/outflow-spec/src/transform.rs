@@ -96,6 +96,8 @@ pub enum Normalizer {
     Nfc,
     /// Removes the dots before the `@`.
     StripDots,
+    /// Removes the dots before the `@` of `gmail.com` and `googlemail.com`, where they count for nothing.
+    GmailDots,
     /// Removes `+` and what follows it before the `@`.
     StripPlus,
     /// Keeps ASCII digits only.

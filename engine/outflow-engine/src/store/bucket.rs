@@ -30,6 +30,17 @@ use crate::progress::{Event, Progress};
 const PART: usize = 16 * 1024 * 1024;
 /// Parts held in memory at once, over all files.
 const PARTS_AT_ONCE: usize = 4;
+/// The place of metadata: headers that say how an object is to be read are sent as themselves.
+fn attribute(name: String) -> Attribute {
+    match name.as_str() {
+        "content-encoding" => Attribute::ContentEncoding,
+        "content-disposition" => Attribute::ContentDisposition,
+        "content-language" => Attribute::ContentLanguage,
+        "cache-control" => Attribute::CacheControl,
+        _ => Attribute::Metadata(name.into()),
+    }
+}
+
 /// Name of the metadata that holds an object's SHA-256.
 const DIGEST: &str = "outflow-sha256";
 
@@ -79,7 +90,7 @@ impl Bucket {
             if !sendable(name) || !sendable(value) || name.contains([' ', ':']) {
                 return Err(Error::user(format!("metadata `{name}` of `{}` is not printable ASCII", file.path)));
             }
-            attributes.insert(Attribute::Metadata(name.to_ascii_lowercase().into()), value.clone().into());
+            attributes.insert(attribute(name.to_ascii_lowercase()), value.clone().into());
         }
         attributes.insert(Attribute::Metadata(DIGEST.into()), file.sha256.clone().into());
         Ok(attributes)

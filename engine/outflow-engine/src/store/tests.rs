@@ -275,6 +275,15 @@ async fn an_object_carries_its_digest_type_and_metadata() {
         store.put(&"p/bare.csv".into(), b"same".to_vec().into()).await.unwrap();
         assert_eq!(sink.compare(&sealed, Trust::Bytes).await.unwrap(), Proof::Same);
     }
+    let zipped = SealedFile {
+        path: "bare.gz".into(),
+        metadata: vec![("Content-Encoding".into(), "gzip".into()), ("part".into(), "1".into())],
+        ..sealed.clone()
+    };
+    sink.put(&zipped, "", &Quiet).await.unwrap();
+    let found = store.get_opts(&"p/bare.gz".into(), GetOptions::default()).await.unwrap().attributes;
+    assert_eq!(found.get(&Attribute::ContentEncoding).map(|value| value.as_ref()), Some("gzip"));
+    assert_eq!(found.get(&Attribute::Metadata("part".into())).map(|value| value.as_ref()), Some("1"));
     let odd = SealedFile { metadata: vec![("flow".into(), "naïve".into())], ..sealed };
     sink.put(&odd, "", &Quiet).await.unwrap_err();
 }

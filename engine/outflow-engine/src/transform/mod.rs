@@ -6,6 +6,7 @@ mod columns;
 mod contexts;
 mod deduplicate;
 mod derive;
+mod feeds;
 mod filter;
 mod functions;
 mod hash;
@@ -93,6 +94,7 @@ pub async fn query(rows: DataFrame, query: &str) -> Result<DataFrame> {
 /// lists and names are listed in `functions`.
 pub fn register(session: &SessionContext) {
     hash::register(session);
+    feeds::register(session);
     functions::register(session);
 }
 

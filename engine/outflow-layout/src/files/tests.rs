@@ -1,7 +1,9 @@
 //! Plans, names, companions and refusals of the `files` layout.
 
+use outflow_formats::format::{Compression, Format, JsonObject, JsonStyle, QuoteMode, Terminator};
+
 use super::*;
-use crate::layout::{Column, Stamp, Target};
+use crate::layout::{Column, Counter, CounterScope, Roll, Stamp, Target};
 
 fn stamp() -> Stamp {
     Stamp {
@@ -40,7 +42,7 @@ fn spec(json: serde_json::Value) -> FilesLayout {
 fn intent(partition: &[(&str, &str)], part: u32) -> FileIntent {
     let partition = partition.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
     let nonce = "1a2b3c4d5e6f70819293a4b5c6d7e8f9".to_string();
-    FileIntent { dataset: "files".into(), partition, part, nonce, counters: vec![] }
+    FileIntent { dataset: "files".into(), partition, part, nonce, counters: vec![("position".into(), 7)] }
 }
 
 fn facts() -> FileFacts {
@@ -64,7 +66,9 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
 
 fn path(template: &str, partition: &[(&str, &str)]) -> Result<String, String> {
     let columns: Vec<_> = partition.iter().map(|(key, _)| key).collect();
-    name(serde_json::json!({"path": template, "split_by": columns}), partition).map(|name| name.path)
+    let counters = [serde_json::json!({"name": "position"})];
+    name(serde_json::json!({"path": template, "split_by": columns, "counters": counters}), partition)
+        .map(|name| name.path)
 }
 
 #[test]
@@ -74,7 +78,10 @@ fn names() {
         ("{{ at | date('%Y%m%d%H%M%S%z') }}", "20170314185413+0100"),
         ("{{ window_end }}", "2017-03-14T18:54:13+01:00"),
         ("{{ pipeline | slug }}_{{ part | pad(4) }}", "welcome-flow_0003"),
-        ("{{ rows }}", "42"),
+        ("{{ rows }}_{{ bytes }}_{{ sha256[:3] }}", "42_7_00f"),
+        ("{{ at | date('%Y%m%d%H%M', zone='Asia/Tokyo') }}", "201703150254"),
+        ("{{ at | unix // 86400 * 86400 }}", "1489449600"),
+        ("{{ output }}_{{ counter.position | pad(6) }}", "files_000007"),
         ("{{ partition.country }}/{{ partition['size'] | lower }}", "be/xl"),
     ] {
         assert_eq!(path(template, &[("country", "be"), ("size", "XL")]).as_deref(), Ok(expected), "{template}");
@@ -107,6 +114,12 @@ fn templates_are_checked_before_any_row() {
         ("{{ clock }}", "files/template at `/path`: there is no value `clock`"),
         ("{{ partition.city }}", "files/template at `/path`: `city` does not split the rows"),
         ("{{ file.path }}", "files/template at `/path`: there is no value `file`"),
+        ("{{ files }}", "files/template at `/path`: there is no value `files`"),
+        ("{{ counter.other }}", "files/template at `/path`: there is no counter `other`"),
+        (
+            "{{ at | date('%Y', zone='Mars/Base') }}",
+            "the template at `layout.files/path`: invalid operation: `date`: there",
+        ),
         ("{{ part | date('%Y') }}", "the template at `layout.files/path`: invalid operation: `date` is for"),
         ("{{ at | date('%!') }}", "the template at `layout.files/path`: invalid operation: `date('%!')`: "),
         (
@@ -126,7 +139,9 @@ fn rows_in_a_name_ask_for_the_written_file() {
     for (json, expected) in [
         (serde_json::json!({"path": "{{ rows }}.csv"}), true),
         (serde_json::json!({"path": "{{ nonce }}.csv"}), false),
-        (serde_json::json!({"path": "x.zip", "compression": "zip", "entry": "{{ rows }}"}), true),
+        (serde_json::json!({"path": "{{ sha256[:8] }}.csv"}), true),
+        (serde_json::json!({"path": "{{ nonce }}.csv", "metadata": {"size": "{{ bytes }}"}}), true),
+        (serde_json::json!({"path": "x.zip", "compression": "zip", "entry": "{{ part }}"}), false),
         (serde_json::json!({"companions": [{"path": "c", "body": "{{ rows }}"}]}), false),
     ] {
         assert_eq!(outputs(json, &["a"]).expect("a plan").name_after, expected);
@@ -155,6 +170,7 @@ fn plans() {
     });
     let output = outputs(json, &columns).expect("a plan");
     assert_eq!(output.fields.len(), 2);
+    assert!(output.rules.is_empty());
     assert_eq!(output.partition_by[0].value, "\"a\"");
     assert!(output.write_when_empty && output.compression == Compression::Gzip);
     let Format::Csv(dialect) = output.format else { panic!("not CSV") };
@@ -183,6 +199,44 @@ fn wrong_options() {
         ),
         (serde_json::json!({"format": "jsonl", "csv": {"bom": true}}), "files/csv at `/csv`: the files are `jsonl`"),
         (serde_json::json!({"omit_null": true}), "files/omit-null at `/omit_null`: "),
+        (serde_json::json!({"columns": ["x"]}), "files/columns at `/columns/0`: the rows have no column `x`"),
+        (serde_json::json!({"columns": [{"header": "x"}]}), "files/columns at `/columns/0`: has either"),
+        (
+            serde_json::json!({"format": "jsonl", "columns": ["a", {"header": "a", "value": "1"}]}),
+            "files/columns at `/columns/1`: `a` is written twice",
+        ),
+        (serde_json::json!({"split_by": [{"column": "a"}]}), "files/split-by at `/split_by/0`: is neither"),
+        (
+            serde_json::json!({"split_by": [{"column": "a", "by": "day", "zone": "Mars/Base"}]}),
+            "files/split-by at `/split_by/0/zone`: ",
+        ),
+        (
+            serde_json::json!({"split_by": [{"column": "a", "by": "day", "format": "%!"}]}),
+            "files/split-by at `/split_by/0/format`: ",
+        ),
+        (serde_json::json!({"rotate": {"rows": 1}}), "files/part at `/path`: is the same for every part"),
+        (serde_json::json!({"format": "json_object"}), "files/json at `/format`: "),
+        (serde_json::json!({"format": "json_object", "json": {"key": "z"}}), "files/json at `/json/key`: "),
+        (serde_json::json!({"json": {"key": "a"}}), "files/json at `/json`: shapes a `json_object`"),
+        (serde_json::json!({"path": "{{ rows }}", "compression": "zip"}), "files/zip at `/path`: a zip file is named"),
+        (
+            serde_json::json!({"path": "{{ part }}", "format": "parquet", "rotate": {"bytes": 1}}),
+            "files/rotate at `/rotate/bytes`: the size of a Parquet file",
+        ),
+        (
+            serde_json::json!({"compression": "zip", "entry": "{{ rows }}"}),
+            "files/template at `/entry`: there is no value `rows`",
+        ),
+        (serde_json::json!({"content_encoding": "gzip"}), "files/content-encoding at `/content_encoding`: "),
+        (serde_json::json!({"metadata": {"a b": "x"}}), "files/metadata at `/metadata/a b`: "),
+        (
+            serde_json::json!({"companions": [{"scope": "run", "path": "x", "body": "{{ rows }}"}]}),
+            "files/template at `/companions/0/body`: there is no value `rows`",
+        ),
+        (
+            serde_json::json!({"outputs": [{"name": "x", "columns": ["z"]}]}),
+            "files/columns at `/outputs/0/columns/0`: the rows have no column `z`",
+        ),
     ] {
         let error = outputs(json, &["a"]).expect_err(expected);
         assert!(error.starts_with(expected), "{error}");
@@ -228,4 +282,104 @@ fn two_files_of_one_name() {
     let files = [(intent(&[], 1), None), (intent(&[], 2), None)];
     let error = ready(layout.name_files(&files)).expect_err("a clash").to_string();
     assert!(error.starts_with("two files of the run are both named `a.csv`"), "{error}");
+}
+
+#[test]
+fn listed_columns_and_computed_splits() {
+    let json = serde_json::json!({
+        "path": "{{ partition.day }}/{{ partition.initial }}/{{ part }}",
+        "columns": ["a", {"header": "Email", "column": "b"}, {"header": "Email", "value": "upper(b)"}],
+        "split_by": [
+            {"name": "day", "column": "at", "by": "day", "format": "%s"},
+            {"name": "initial", "value": "substr(a, 1, 1)"},
+        ],
+        "csv": {"newline_in_cell": "space", "list_separator": "|"},
+        "rotate": {"rows": 10, "bytes": "2MiB"},
+        "counters": [{"name": "position", "scope": "file", "first": 0}],
+    });
+    let output = outputs(json, &["a", "b", "at"]).expect("a plan");
+    let fields: Vec<_> = output.fields.iter().map(|field| (field.name.as_str(), field.expr.as_str())).collect();
+    assert_eq!(
+        fields,
+        [
+            ("a", "one_line(list_join(\"a\", '|'))"),
+            ("Email", "one_line(list_join(\"b\", '|'))"),
+            ("Email", "one_line(list_join(upper(b), '|'))"),
+        ]
+    );
+    let bucket = "time_bucket(\"at\", 'day', 'Europe/Brussels', '%s')";
+    let keys: Vec<_> = output.partition_by.iter().map(|key| (key.name.as_str(), key.value.as_str())).collect();
+    assert_eq!(keys, [("day", bucket), ("initial", "substr(a, 1, 1)")]);
+    assert_eq!(output.rules[0].condition, format!("{bucket} IS NOT NULL"));
+    assert_eq!(output.rules.len(), 4, "one a column for the separator");
+    assert_eq!(output.roll, Roll { max_rows: Some(10), max_bytes: Some(2 << 20) });
+    assert_eq!(output.counters, [Counter { name: "position".into(), scope: CounterScope::File, first: 0 }]);
+}
+
+#[test]
+fn several_outputs_take_what_they_leave_out_from_the_layout() {
+    let json = serde_json::json!({
+        "path": "{{ at }}/{{ output }}.zip",
+        "compression": "zip",
+        "outputs": [
+            {"name": "clicks", "filter": "event = 'click'", "columns": ["id"]},
+            {"name": "people", "format": "json_object", "json": {"key": "id", "root": "people"}, "path": "p.zip"},
+        ],
+    });
+    let mut layout = open(&spec(json), &run()).expect("good options");
+    let column = |name: &str| Column { name: name.into(), data_type: "Utf8".into(), nullable: true };
+    let input = Dataset { name: "input".into(), columns: vec![column("id"), column("event")] };
+    let planned = ready(layout.outputs(&[input])).expect("a plan");
+    let summary: Vec<_> =
+        planned.iter().map(|one| (one.dataset.as_str(), one.filter.as_deref(), one.fields.len())).collect();
+    assert_eq!(summary, [("clicks", Some("event = 'click'"), 1), ("people", None, 2)]);
+    let style = JsonStyle { omit_null: false };
+    let object = JsonObject { key: "id".into(), root: Some("people".into()), style };
+    assert_eq!(planned[1].format, Format::JsonObject(object));
+    let intents = ["clicks", "people"].map(|dataset| (FileIntent { dataset: dataset.into(), ..intent(&[], 1) }, None));
+    let names = ready(layout.name_files(&intents)).expect("names");
+    let names: Vec<_> = names.iter().map(|name| (name.path.as_str(), name.archive_entry.as_deref())).collect();
+    assert_eq!(names[0], ("2017-03-14T18:54:13+01:00/clicks.zip", Some("clicks.csv")));
+    assert_eq!(names[1], ("p.zip", Some("people.json")));
+}
+
+#[test]
+fn headers_for_stores() {
+    let json = serde_json::json!({
+        "compression": "gzip", "content_encoding": "gzip", "metadata": {"Source": "{{ pipeline }}"},
+    });
+    let named = name(json, &[]).expect("a name");
+    assert_eq!(named.content_type.as_deref(), Some("text/csv"));
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(named.metadata, [pair("Source", "Welcome Flow"), pair("content-encoding", "gzip")]);
+    let named = name(serde_json::json!({"compression": "gzip", "content_type": "text/plain"}), &[]).expect("a name");
+    assert_eq!((named.content_type.as_deref(), named.metadata.len()), (Some("text/plain"), 0));
+}
+
+#[test]
+fn a_companion_of_the_run_tells_all_files() {
+    let body = "{\"files\":{{ files | tojson }},\"rows\":{{ files | map(attribute='rows') | sum }}}";
+    let json = serde_json::json!({
+        "path": "{{ partition.c }}/{{ part }}.csv",
+        "split_by": ["c"],
+        "companions": [{"scope": "run", "path": "manifest_{{ at | date('%Y%m%d') }}.json", "body": body,
+            "content_type": "application/json"}],
+    });
+    let mut layout = open(&spec(json), &run()).expect("good options");
+    let written = |part| {
+        let intent = intent(&[("c", "a/b&c")], part);
+        let name = ready(layout.name_files(&[(intent.clone(), None)])).expect("a name").remove(0);
+        Written { intent, name, facts: facts(), url: "file://out/x".into() }
+    };
+    let files: Vec<_> = [1, 2].into_iter().map(written).collect();
+    assert!(ready(layout.files_written(&files)).expect("companions").is_empty());
+    let artifacts = ready(layout.run_written(&files)).expect("companions");
+    let [manifest] = artifacts.as_slice() else { panic!("one companion") };
+    assert_eq!(
+        (manifest.path.as_str(), manifest.content_type.as_str()),
+        ("manifest_20170314.json", "application/json")
+    );
+    let told: serde_json::Value = serde_json::from_slice(&manifest.body).expect("JSON");
+    assert_eq!((&told["rows"], &told["files"][1]["path"]), (&84.into(), &"a%2Fb&c/2.csv".into()));
+    assert_eq!(told["files"][0]["partition"]["c"], "a/b&c");
 }

@@ -95,3 +95,41 @@ pub static OF406: CodeDoc = CodeDoc {
   files: {path: "{{ partition.country }}/orders_{{ at }}.csv", format: csv, split_by: [country]}
 "#,
 };
+
+/// Name is the same for every part.
+pub static OF407: CodeDoc = CodeDoc {
+    code: "OF407",
+    title: "name is the same for every part",
+    severity: Severity::Error,
+    raised_by: RaisedBy::Rule,
+    explanation: "`rotate` closes a full file and begins the next part. The name has to tell parts apart: by their \
+        number, a counter of scope `file`, or the random token.",
+    bad: r#"layout:
+  files: {path: "orders_{{ at }}.csv", format: csv, rotate: {rows: 100000}}
+"#,
+    good: r#"layout:
+  files: {path: "orders_{{ at }}_{{ part | pad(3) }}.csv", format: csv, rotate: {rows: 100000}}
+"#,
+};
+
+/// Two outputs share a name.
+pub static OF408: CodeDoc = CodeDoc {
+    code: "OF408",
+    title: "two outputs share a name",
+    severity: Severity::Error,
+    raised_by: RaisedBy::Rule,
+    explanation: "Each output writes its own files. Their names differ by `{{ output }}`, or because each output has \
+        a `path` of its own; in a shared zip archive, the entries differ.",
+    bad: r#"layout:
+  files:
+    path: "orders_{{ at }}.csv"
+    format: csv
+    outputs: [{name: paid, filter: "total > 0"}, {name: free, filter: "total = 0"}]
+"#,
+    good: r#"layout:
+  files:
+    path: "{{ output }}_{{ at }}.csv"
+    format: csv
+    outputs: [{name: paid, filter: "total > 0"}, {name: free, filter: "total = 0"}]
+"#,
+};

@@ -279,3 +279,25 @@ pub static OF117: CodeDoc = CodeDoc {
   - changes: {key: [order_id, city]}
 "#,
 };
+
+/// Options do not fit together.
+pub static OF118: CodeDoc = CodeDoc {
+    code: "OF118",
+    title: "options do not fit together",
+    severity: Severity::Error,
+    raised_by: RaisedBy::Rule,
+    explanation: "Some options need another beside them, and some exclude one another: a written column is either a \
+        column or an expression, a split by time says its span, and names of outputs and counters differ.",
+    bad: r#"layout:
+  files:
+    path: "orders_{{ at }}.csv"
+    format: csv
+    columns: [{header: Total}]
+"#,
+    good: r#"layout:
+  files:
+    path: "orders_{{ at }}.csv"
+    format: csv
+    columns: [{header: Total, column: total}]
+"#,
+};

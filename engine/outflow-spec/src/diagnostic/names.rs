@@ -51,4 +51,18 @@ impl Finding {
         )
         .with_help(format!("add {columns}, or the token `{{{{ nonce[:8] }}}}`"))
     }
+
+    /// A name that the next part gives again.
+    pub fn name_repeats_per_part(span: Span, subject: &str) -> Self {
+        let message = format!("{subject} is the same for every part");
+        Self::new(&codes::OF407, span, message, "does not tell the parts of a rotated file apart")
+            .with_help("add `{{ part }}`, a counter of scope `file`, or the token `{{ nonce[:8] }}`")
+    }
+
+    /// A name that two outputs share.
+    pub fn name_repeats_per_output(span: Span, first: Span) -> Self {
+        Self::new(&codes::OF408, span, "two outputs give their files the same name", "the second one")
+            .with_secondary(first, "the first one")
+            .with_help("use `{{ output }}` in `path`, or give each output a `path` of its own")
+    }
 }

@@ -164,4 +164,9 @@ impl Finding {
             .with_secondary(first, "first time")
             .with_help("keep one of the two")
     }
+
+    /// Options that need or exclude one another.
+    pub fn options_disagree(span: Span, message: &str, help: &str) -> Self {
+        Self::new(&codes::OF118, span, message, "does not fit together").with_help(help)
+    }
 }

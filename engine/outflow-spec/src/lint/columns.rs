@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::diagnostic::Finding;
-use crate::layout::LayoutSpec;
+use crate::layout::{ColumnSpec, FilesLayout, LayoutSpec, OutputSpec, SplitSpec, WrittenColumn};
 use crate::lint::Scope;
 use crate::lint::personal::is_personal;
 use crate::lint::template_syntax::{find_name, names_in};
@@ -251,15 +251,15 @@ impl View<'_> {
     fn layout(&self, rows: &Rows, findings: &mut Vec<Finding>) {
         let hashed_by_layout = identity_columns(&self.spec.layout);
         let pointer = match &self.spec.layout {
-            LayoutSpec::Files(files) => {
-                for (index, name) in files.split_by.iter().enumerate() {
-                    self.require(&format!("/layout/files/split_by/{index}"), name, rows, findings);
-                }
-                "/layout/files".to_owned()
-            }
+            LayoutSpec::Files(_) => "/layout/files".to_owned(),
             LayoutSpec::Plugin { name, .. } => join("/layout", name),
         };
-        for column in rows.columns.iter().flatten() {
+        let mut leaving: Vec<Column> = Vec::new();
+        match &self.spec.layout {
+            LayoutSpec::Files(files) => self.files(files, rows, &mut leaving, findings),
+            LayoutSpec::Plugin { .. } => leaving.extend(rows.columns.iter().flatten().cloned()),
+        }
+        for column in leaving {
             let hashed = rows.hashed.contains_key(&column.name) || hashed_by_layout.contains(&column.name.as_str());
             if is_personal(&column.name) && !hashed {
                 let span = column.origin.as_deref().map_or_else(|| self.key(&pointer), |origin| self.key(origin));
@@ -267,6 +267,48 @@ impl View<'_> {
                 let shown = origin.and_then(|origin| self.written(origin)).unwrap_or(&column.name);
                 findings.push(Finding::personal_column(span, shown));
             }
+        }
+    }
+
+    /// The columns that the `files` layout names, and those that leave: all, unless it lists them.
+    fn files(&self, files: &FilesLayout, rows: &Rows, leaving: &mut Vec<Column>, findings: &mut Vec<Finding>) {
+        let own = files.outputs.iter().enumerate().map(|(index, output)| {
+            let pointer = format!("/layout/files/outputs/{index}");
+            (pointer, output.split_by.as_deref().unwrap_or_default(), output.columns.as_deref())
+        });
+        let shared = ("/layout/files".to_owned(), files.split_by.as_slice(), files.columns.as_deref());
+        for (pointer, split, columns) in own.chain([shared]) {
+            for (index, item) in split.iter().enumerate() {
+                let item_pointer = format!("{pointer}/split_by/{index}");
+                let place = match item {
+                    SplitSpec::Column(_) => item_pointer,
+                    SplitSpec::Computed(_) => format!("{item_pointer}/column"),
+                };
+                if let Some(column) = item.column() {
+                    self.require(&place, column, rows, findings);
+                }
+            }
+            for (index, item) in columns.into_iter().flatten().enumerate() {
+                let item_pointer = format!("{pointer}/columns/{index}");
+                let (name, place) = match item {
+                    ColumnSpec::Name(name) => (name, item_pointer),
+                    ColumnSpec::Written(WrittenColumn { column: Some(column), .. }) => {
+                        (column, format!("{item_pointer}/column"))
+                    }
+                    ColumnSpec::Written(written) => {
+                        let value = format!("{item_pointer}/value");
+                        self.expression(&value, written.value.as_deref().unwrap_or_default(), rows, findings);
+                        continue;
+                    }
+                };
+                self.require(&place, name, rows, findings);
+                leaving.push(self.column(name, &place));
+            }
+        }
+        let listed = |output: &OutputSpec| output.columns.is_some();
+        let all_listed = files.columns.is_some() || (!files.outputs.is_empty() && files.outputs.iter().all(listed));
+        if !all_listed {
+            leaving.splice(0..0, rows.columns.iter().flatten().cloned());
         }
     }
 

@@ -3,6 +3,7 @@
 
 use crate::diagnostic::Finding;
 use crate::lint::Scope;
+use crate::lint::outputs::{LAYOUT, Output, is_set, outputs};
 
 const CSV_OPTIONS: [&str; 5] = ["delimiter", "quote", "escape", "header", "null_text"];
 
@@ -21,29 +22,50 @@ pub fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
             refuse(scope, files, &["encoding", "compression"], &reason, findings);
         }
     }
-    if let Some(format) = scope.text_at("/layout/files/format") {
-        let reason = format!("without meaning for `{format}`");
-        if matches!(format, "jsonl" | "parquet") {
-            refuse(scope, "/layout/files", &["csv"], &reason, findings);
-        }
-        if format != "jsonl" {
-            refuse(scope, "/layout/files", &["omit_null"], &reason, findings);
+    if scope.text_at(&format!("{LAYOUT}/compression")).unwrap_or("none") != "zip" {
+        refuse(scope, LAYOUT, &["entry"], "only a zip archive has entries", findings);
+        for (output, _) in scope.items(&format!("{LAYOUT}/outputs")) {
+            refuse(scope, &output, &["entry"], "only a zip archive has entries", findings);
         }
     }
-    let compression = scope.text_at("/layout/files/compression").unwrap_or("none");
-    if compression != "zip" {
-        refuse(scope, "/layout/files", &["entry"], "only a zip archive has entries", findings);
+    let outputs = outputs(scope);
+    for option in ["csv", "json", "omit_null", "keep_split_columns"] {
+        for output in &outputs {
+            let Some(reason) = reason_against(scope, output, option) else { continue };
+            let pointer = output.at(scope, option);
+            // What the layout says for all may fit some outputs only.
+            let shared = outputs.len() > 1 && pointer == format!("{LAYOUT}/{option}");
+            if is_set(scope, &pointer) && !shared {
+                findings.push(Finding::option_does_not_apply(scope.key_span(&pointer), option, &reason));
+            }
+        }
     }
-    if scope.value.pointer("/layout/files/split_by").is_none() {
-        let reason = "without meaning unless `split_by` names columns";
-        refuse(scope, "/layout/files", &["keep_split_columns"], reason, findings);
+}
+
+/// Why an option of an output means nothing.
+fn reason_against(scope: &Scope<'_>, output: &Output, option: &str) -> Option<String> {
+    if option == "keep_split_columns" {
+        return if !is_set(scope, &output.at(scope, "split_by")) {
+            Some("without meaning unless `split_by` names columns".to_owned())
+        } else if is_set(scope, &output.at(scope, "columns")) {
+            Some("without meaning beside `columns`, which says what is written".to_owned())
+        } else {
+            None
+        };
     }
+    let format = output.text(scope, "format")?;
+    let applies = match option {
+        "csv" => matches!(format, "csv" | "tsv"),
+        "json" => format == "json_object",
+        _ => matches!(format, "jsonl" | "json_array" | "json_object"),
+    };
+    (!applies).then(|| format!("without meaning for `{format}`"))
 }
 
 fn refuse(scope: &Scope<'_>, block: &str, options: &[&str], reason: &str, findings: &mut Vec<Finding>) {
     for option in options {
         let pointer = format!("{block}/{option}");
-        if scope.value.pointer(&pointer).is_some_and(|value| !value.is_null()) {
+        if is_set(scope, &pointer) {
             findings.push(Finding::option_does_not_apply(scope.key_span(&pointer), option, reason));
         }
     }

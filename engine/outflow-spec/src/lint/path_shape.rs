@@ -3,14 +3,13 @@
 
 use crate::diagnostic::Finding;
 use crate::lint::Scope;
+use crate::lint::outputs::places;
 
 /// Applies the rule.
 pub fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
-    let mut paths = vec![
-        ("/sink/s3/path".to_owned(), "`path`"),
-        ("/layout/files/path".to_owned(), "`path`"),
-        ("/layout/files/entry".to_owned(), "`entry`"),
-    ];
+    let mut paths = vec![("/sink/s3/path".to_owned(), "`path`")];
+    paths.extend(places(scope, "path").into_iter().map(|pointer| (pointer, "`path`")));
+    paths.extend(places(scope, "entry").into_iter().map(|pointer| (pointer, "`entry`")));
     let companions = scope.items("/layout/files/companions");
     paths.extend(companions.into_iter().map(|(pointer, _)| (format!("{pointer}/path"), "`path`")));
     for (pointer, subject) in paths {

@@ -2,10 +2,12 @@
 
 use crate::diagnostic::Finding;
 use crate::lint::Scope;
+use crate::lint::outputs::places;
 
 /// Applies the rule.
 pub fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
-    let mut lists = vec!["/source/files/columns".to_owned(), "/layout/files/split_by".to_owned()];
+    let mut lists = vec!["/source/files/columns".to_owned()];
+    lists.extend(places(scope, "split_by"));
     let in_transforms = [
         ("changes", "key"),
         ("deduplicate", "by"),

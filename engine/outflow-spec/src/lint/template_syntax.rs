@@ -7,11 +7,15 @@ use minijinja::Environment;
 
 use crate::diagnostic::Finding;
 use crate::lint::Scope;
+use crate::lint::outputs::{Output, outputs, places};
 use crate::node::join;
 
-/// What templates of the `files` layout can name.
-pub const LAYOUT_NAMES: [&str; 8] =
-    ["pipeline", "at", "window_start", "window_end", "partition", "part", "nonce", "rows"];
+/// What every template of the `files` layout can name.
+const RUN_NAMES: [&str; 4] = ["pipeline", "at", "window_start", "window_end"];
+/// What a template about one file can name besides.
+const FILE_NAMES: [&str; 5] = ["output", "partition", "part", "counter", "nonce"];
+/// What can be named of a file that is written to its end.
+const FACTS: [&str; 3] = ["rows", "bytes", "sha256"];
 /// What templates know without being told.
 const GLOBALS: [&str; 5] = ["range", "dict", "namespace", "debug", "loop"];
 
@@ -28,37 +32,61 @@ pub fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
             }
         }
     }
-    let mut layout = vec![("/layout/files/path".to_owned(), false), ("/layout/files/entry".to_owned(), false)];
-    for (pointer, _) in scope.items("/layout/files/companions") {
-        layout.extend([(format!("{pointer}/path"), true), (format!("{pointer}/body"), true)]);
+    check_layout(scope, findings);
+}
+
+/// Templates of the `files` layout, each with what it can name.
+fn check_layout(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    let of_file = [&RUN_NAMES[..], &FILE_NAMES].concat();
+    let of_written = [&of_file[..], &FACTS].concat();
+    let of_companion = [&of_written[..], &["file"]].concat();
+    let of_run = [&RUN_NAMES[..], &["files"]].concat();
+    for (option, known) in [("path", &of_written), ("entry", &of_file)] {
+        for pointer in places(scope, option) {
+            let users = outputs(scope).into_iter().filter(|output| output.at(scope, option) == pointer);
+            check_template(scope, &pointer, known, &users.collect::<Vec<_>>(), findings);
+        }
     }
-    for (pointer, is_companion) in layout {
-        if scope.text_at(&pointer).is_some() {
-            check_layout(scope, &pointer, is_companion, findings);
+    let all = outputs(scope);
+    let metadata = scope.value.pointer("/layout/files/metadata").and_then(serde_json::Value::as_object);
+    for name in metadata.into_iter().flat_map(|metadata| metadata.keys()) {
+        check_template(scope, &join("/layout/files/metadata", name), &of_written, &all, findings);
+    }
+    for (pointer, item) in scope.items("/layout/files/companions") {
+        let is_of_run = item.get("scope").and_then(serde_json::Value::as_str) == Some("run");
+        for option in ["path", "body"] {
+            let known = if is_of_run { &of_run } else { &of_companion };
+            check_template(scope, &format!("{pointer}/{option}"), known, &all, findings);
         }
     }
 }
 
-fn check_layout(scope: &Scope<'_>, pointer: &str, is_companion: bool, findings: &mut Vec<Finding>) {
-    // Columns that `${…}` filled in count, but are not shown.
-    let split: Vec<(String, bool)> = scope
-        .items("/layout/files/split_by")
-        .into_iter()
-        .filter_map(|(item, column)| Some((format!("partition.{}", column.as_str()?), scope.is_filled(&item))))
-        .collect();
-    let mut known: Vec<&str> = LAYOUT_NAMES.to_vec();
-    if is_companion {
-        known.push("file");
+fn check_template(scope: &Scope<'_>, pointer: &str, known: &[&str], outputs: &[Output], findings: &mut Vec<Finding>) {
+    if scope.text_at(pointer).is_none() {
+        return;
     }
-    let used = names(scope, pointer, findings).unwrap_or_default();
-    for name in used {
+    // Columns that `${…}` filled in count, but are not shown.
+    let counters = scope.items("/layout/files/counters").into_iter().filter_map(|(item, counter)| {
+        let name = counter.get("name")?.as_str()?;
+        Some((format!("counter.{name}"), scope.is_filled(&format!("{item}/name"))))
+    });
+    let counters: Vec<(String, bool)> = counters.collect();
+    let split = |output: &Output| {
+        let names = output.split_names(scope).into_iter();
+        names.map(|(item, name)| (format!("partition.{name}"), scope.is_filled(&item))).collect::<Vec<_>>()
+    };
+    let members: Vec<Vec<(String, bool)>> =
+        outputs.iter().map(|output| [split(output), counters.clone()].concat()).collect();
+    for name in names(scope, pointer, findings).unwrap_or_default() {
         let (first, rest) = name.split_once('.').unwrap_or((&name, ""));
-        let is_column = first == "partition" && !rest.is_empty();
+        let is_member = matches!(first, "partition" | "counter") && !rest.is_empty();
+        // An output that has no such member would fail, whatever the others have.
+        let lacking = members.iter().find(|members| !members.iter().any(|(member, _)| *member == name));
         let (unknown, possible): (&str, Vec<&str>) = if !known.contains(&first) && !GLOBALS.contains(&first) {
-            (first, known.clone())
-        } else if is_column && !split.iter().any(|(column, _)| *column == name) {
-            let shown = split.iter().filter(|(_, filled)| !filled);
-            (&name, shown.map(|(column, _)| column.as_str()).collect())
+            (first, known.to_vec())
+        } else if let Some(members) = lacking.filter(|_| is_member) {
+            let shown = members.iter().filter(|(member, filled)| !filled && member.starts_with(first));
+            (&name, shown.map(|(member, _)| member.as_str()).collect())
         } else {
             continue;
         };
@@ -87,7 +115,7 @@ fn names(scope: &Scope<'_>, pointer: &str, findings: &mut Vec<Finding>) -> Optio
 }
 
 /// The names that a template reads, with attributes: `partition.country`.
-pub(crate) fn names_in(template: &str) -> Result<BTreeSet<String>, minijinja::Error> {
+pub fn names_in(template: &str) -> Result<BTreeSet<String>, minijinja::Error> {
     let environment = Environment::empty();
     let template = environment.template_from_str(template)?;
     let mut names: BTreeSet<String> = template.undeclared_variables(true).into_iter().collect();

@@ -52,6 +52,13 @@ impl Steps {
             Normalizer::Lowercase => lowercase(text, out),
             Normalizer::Nfc if is_nfc(text) => out.push_str(text),
             Normalizer::Nfc => out.extend(text.nfc()),
+            Normalizer::GmailDots => match text.rsplit_once('@') {
+                Some((name, domain)) if is_gmail(domain) => {
+                    out.extend(name.split('.'));
+                    out.extend(["@", domain]);
+                }
+                _ => out.push_str(text),
+            },
             Normalizer::StripDots => match text.rsplit_once('@') {
                 Some((name, domain)) => {
                     out.extend(name.split('.'));
@@ -69,6 +76,12 @@ impl Steps {
             Normalizer::E164 => self.phone.write(text, out),
         }
     }
+}
+
+/// Whether the domain's owner takes addresses for one that differ by dots.
+fn is_gmail(domain: &str) -> bool {
+    let domain = domain.trim_end();
+    domain.eq_ignore_ascii_case("gmail.com") || domain.eq_ignore_ascii_case("googlemail.com")
 }
 
 /// As Python and most partners do it: one letter at a time, but for the final sigma, which only a whole word shows.

@@ -1,6 +1,6 @@
 //! Published vectors of digests and normalisers, and what is left alone.
 
-use outflow_spec::transform::Normalizer::{self, Digits, E164, Lowercase, Nfc, StripDots, StripPlus, Trim};
+use outflow_spec::transform::Normalizer::{self, Digits, E164, GmailDots, Lowercase, Nfc, StripDots, StripPlus, Trim};
 
 use super::super::normalize::PhoneRules;
 use super::*;
@@ -136,6 +136,9 @@ fn normalisers() {
         (steps(&[Nfc]), "é", "é"),
         (steps(&[StripDots]), "j.o.h.n@mail.example.com", "john@mail.example.com"),
         (steps(&[StripDots]), "no.mail", "no.mail"),
+        (steps(&[GmailDots]), "j.o.h.n@Gmail.com", "john@Gmail.com"),
+        (steps(&[GmailDots]), "j.o.h.n@googlemail.com", "john@googlemail.com"),
+        (steps(&[GmailDots]), "j.o.h.n@mail.gmail.com", "j.o.h.n@mail.gmail.com"),
         (steps(&[StripPlus]), "john+news+x@example.com", "john@example.com"),
         (steps(&[StripPlus]), "1+1", "1+1"),
         (steps(&[Lowercase, Trim, StripPlus, StripDots]), " J.Doe+X@Example.Com ", "jdoe@example.com"),
