@@ -205,7 +205,7 @@ fn every_code_is_documented_by_examples_that_tell_it_apart() {
             columns.extend(example.contains(name).then(|| name.to_owned()));
         }
         let mut loaded = read(&language, &complete(example));
-        let more = check_columns(&loaded, &columns);
+        let more = check_columns(&loaded, &columns, &Default::default());
         loaded.add(more);
         codes(&loaded.findings)
     };

@@ -1,11 +1,13 @@
 //! What can be told of a pipeline before it runs, without connecting to anything: the layout's word on its options
 //! and, where the input is a file at hand, its columns and whether every expression fits them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use outflow_layout::layout::{LayoutError, Severity};
 use outflow_spec::source::SourceSpec;
+use outflow_spec::transform::TransformSpec;
 
 use crate::counters::Counters;
 use crate::dead_letter::DeadLetter;
@@ -22,6 +24,8 @@ use crate::transform::{self, TransformContext};
 pub struct Checked {
     /// Columns of the source, when it is at hand.
     pub columns: Option<Vec<String>>,
+    /// Columns behind the plugins among the transforms, by their place.
+    pub after: BTreeMap<usize, Vec<String>>,
     /// What is wrong.
     pub problems: Vec<Problem>,
 }
@@ -46,6 +50,8 @@ pub struct Problem {
 pub enum Origin {
     /// A transform and the columns before it.
     Transform,
+    /// A plugin among the transforms.
+    Plugin,
     /// The layout's options.
     LayoutOption,
     /// The layout and the columns that reach it.
@@ -62,7 +68,7 @@ pub async fn check(pipeline: &Pipeline, now: Timestamp) -> Checked {
         false => None,
     };
     checked.columns = input.as_ref().map(FilesInput::column_names);
-    if let Err(problem) = plans(pipeline, now, input).await {
+    if let Err(problem) = plans(pipeline, now, input, &mut checked.after).await {
         checked.problems = problem;
     }
     checked
@@ -73,11 +79,17 @@ async fn at_hand(pipeline: &Pipeline) -> Result<FilesInput> {
     FilesInput::open(source, &pipeline.inputs().await?).await
 }
 
-async fn plans(pipeline: &Pipeline, now: Timestamp, input: Option<FilesInput>) -> Result<(), Vec<Problem>> {
+async fn plans(
+    pipeline: &Pipeline,
+    now: Timestamp,
+    input: Option<FilesInput>,
+    after: &mut BTreeMap<usize, Vec<String>>,
+) -> Result<(), Vec<Problem>> {
     let info = pipeline.run_info("check", now);
     let layout_pointer = match &pipeline.spec.layout {
         outflow_spec::layout::LayoutSpec::Files(_) => "/layout/files".to_owned(),
         outflow_spec::layout::LayoutSpec::Plugin { name, .. } => format!("/layout/{name}"),
+        outflow_spec::layout::LayoutSpec::Component(_) => "/layout/plugin/options".to_owned(),
     };
     let mut layout = pipeline
         .layout_for(&info)
@@ -100,8 +112,13 @@ async fn plans(pipeline: &Pipeline, now: Timestamp, input: Option<FilesInput>) -
     let mut frame =
         plan::rows(&session, table, &[], &context).await.map_err(place("/source".to_owned(), Origin::Transform))?;
     for (index, spec) in pipeline.spec.transforms.iter().enumerate() {
-        let failed = place(format!("/transforms/{index}"), Origin::Transform);
+        let is_plugin = matches!(spec, TransformSpec::Plugin(_));
+        let origin = if is_plugin { Origin::Plugin } else { Origin::Transform };
+        let failed = place(format!("/transforms/{index}"), origin);
         frame = transform::apply(spec, frame, &TransformContext { index, ..context.clone() }).await.map_err(failed)?;
+        if is_plugin {
+            after.insert(index, transform::visible(&frame));
+        }
     }
     let outputs = layout.outputs(&[plan::dataset(&frame)]).await;
     let outputs = outputs.map_err(|error| layout_problems(&layout_pointer, error, Origin::LayoutColumns))?;

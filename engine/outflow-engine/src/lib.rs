@@ -13,6 +13,7 @@ pub mod membership;
 pub mod operator;
 pub mod pipeline;
 pub mod plan;
+pub mod plugin;
 pub mod preview;
 pub mod progress;
 pub mod reject;

@@ -16,6 +16,7 @@ use outflow_spec::transform::TransformSpec;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::plugin;
 use crate::source::listing::{self, InputFile};
 
 /// A pipeline, resolved: nothing is connected yet.
@@ -50,6 +51,7 @@ impl Pipeline {
                 .find(|manifest| manifest.name == *name)
                 .cloned()
                 .ok_or_else(|| Error::user(format!("unknown layout `{name}`")))?,
+            LayoutSpec::Component(spec) => plugin::layout_manifest(spec, base)?,
         };
         let digest = hex(&Sha256::digest(text));
         Ok(Self { spec, base: base.to_owned(), digest, parameters: BTreeMap::new(), layout, zone })
@@ -72,6 +74,13 @@ impl Pipeline {
         match &self.spec.layout {
             LayoutSpec::Files(spec) => files::open(spec, run),
             LayoutSpec::Plugin { name, options } => builtin::open(name, options, run).await,
+            LayoutSpec::Component(spec) => {
+                let component = plugin::Component::pinned(&spec.component, spec.sha256.as_deref(), &self.base);
+                let component = component
+                    .map_err(|refusal| LayoutError::Plugin { code: "plugin/pin", message: refusal.to_string() })?;
+                let options = serde_json::Value::Object(spec.options.clone());
+                Ok(Box::new(component.layout()?.open(&options, run).await?))
+            }
         }
     }
 

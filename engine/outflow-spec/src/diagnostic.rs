@@ -5,6 +5,7 @@ use crate::codes::{CodeDoc, Severity};
 use crate::text::Span;
 
 mod names;
+mod plugins;
 mod references;
 mod schema;
 mod secrets;

@@ -28,4 +28,4 @@ pub use fill::Lookup;
 pub use lint::check_columns;
 pub use load::{Language, LoadOptions, Loaded, load};
 pub use pipeline::{DeliverySpec, PipelineSpec};
-pub use schema::{LayoutSchema, schema};
+pub use schema::{LayoutSchema, PluginOptions, schema};

@@ -15,7 +15,7 @@ use crate::lint::{self, Scope};
 use crate::node::Places;
 use crate::pipeline::PipelineSpec;
 use crate::prepare::prepare;
-use crate::schema::{self, LayoutSchema, check};
+use crate::schema::{self, LayoutSchema, PluginOptions, check};
 use crate::text::Span;
 use crate::yaml;
 
@@ -26,13 +26,13 @@ pub struct Language {
     validator: Validator,
 }
 
-/// A layout plugin has a schema that is none.
+/// A plugin has a schema that is none.
 #[derive(Debug)]
 pub struct SchemaError(String);
 
 impl fmt::Display for SchemaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the schema of the layouts' options is invalid: {}", self.0)
+        write!(f, "the schema of a plugin's options is invalid: {}", self.0)
     }
 }
 
@@ -41,7 +41,17 @@ impl std::error::Error for SchemaError {}
 impl Language {
     /// The language with these layouts beside the built-in one.
     pub fn new(layouts: &[LayoutSchema]) -> Result<Self, SchemaError> {
-        let schema = schema::strict(layouts);
+        Self::of(schema::strict(layouts))
+    }
+
+    /// The language of one file, with the options of the plugins that it names.
+    pub fn with_options(&self, plugins: &[PluginOptions]) -> Result<Self, SchemaError> {
+        let mut schema = self.schema.clone();
+        plugins.iter().for_each(|plugin| schema::add_options(&mut schema, plugin));
+        Self::of(schema)
+    }
+
+    fn of(schema: Value) -> Result<Self, SchemaError> {
         let validator = jsonschema::draft202012::new(&schema).map_err(|error| SchemaError(error.to_string()))?;
         Ok(Self { schema, validator })
     }

@@ -34,9 +34,9 @@ impl<'a> Preparation<'a> {
                 Value::Object(members)
             }
             NodeKind::Sequence(items) => {
-                let below = walk::items(self.schema, candidates);
+                let below = |index| walk::item(self.schema, candidates, index);
                 let items = items.iter().enumerate();
-                items.map(|(index, item)| self.value(item, &format!("{pointer}/{index}"), &below)).collect()
+                items.map(|(index, item)| self.value(item, &format!("{pointer}/{index}"), &below(index))).collect()
             }
             NodeKind::Text(text) if self.filled.contains(pointer) => convert(text, candidates),
             NodeKind::Number(number) => Value::Number(whole(number, candidates)),

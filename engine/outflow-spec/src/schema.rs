@@ -21,6 +21,15 @@ pub struct LayoutSchema {
     pub schema: Value,
 }
 
+/// The options of a plugin from a file, at their place in one pipeline file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PluginOptions {
+    /// JSON pointer to the plugin's block. Example: `/transforms/2/plugin`.
+    pub pointer: String,
+    /// JSON Schema (2020-12) of its options.
+    pub schema: Value,
+}
+
 /// The schema to publish: for editors and for other linters. It takes `x-…` keys wherever fields have fixed
 /// names, and text with `${…}` wherever a value with rules is wanted.
 pub fn schema(layouts: &[LayoutSchema]) -> Value {
@@ -74,6 +83,41 @@ fn add_layout(root: &mut Value, layout: &LayoutSchema) {
             "required": [layout.name],
             "additionalProperties": false,
         }));
+    }
+}
+
+/// Adds the rules of a plugin's options at the one place where they hold.
+pub(crate) fn add_options(root: &mut Value, plugin: &PluginOptions) {
+    let required = plugin.schema.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty());
+    let mut options = plugin.schema.clone();
+    let places = root.get("allOf").and_then(Value::as_array).map_or(0, Vec::len);
+    let definition = format!("Plugin_{places}");
+    let reference = format!("#/$defs/{definition}");
+    rebase(&mut options, &reference);
+    if let Some(options) = options.as_object_mut() {
+        options.remove("$schema");
+        options.remove("$id");
+    }
+    let mut rule = json!({"properties": {"options": {"$ref": reference}}});
+    if required {
+        rule["required"] = json!(["options"]);
+    }
+    for token in crate::node::tokens(&plugin.pointer).iter().rev() {
+        rule = match token.parse::<usize>() {
+            Ok(index) => {
+                let mut items = vec![Value::Bool(true); index];
+                items.push(rule);
+                json!({"prefixItems": items})
+            }
+            Err(_) => json!({"properties": {token.as_str(): rule}}),
+        };
+    }
+    let Some(members) = root.as_object_mut() else { return };
+    if let Some(definitions) = members.entry("$defs").or_insert_with(|| json!({})).as_object_mut() {
+        definitions.insert(definition, options);
+    }
+    if let Some(rules) = members.entry("allOf").or_insert_with(|| json!([])).as_array_mut() {
+        rules.push(rule);
     }
 }
 

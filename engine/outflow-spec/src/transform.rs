@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::layout::DIGEST_PATTERN;
 use crate::secret::Secret;
 
 mod rows;
@@ -30,6 +31,8 @@ pub enum TransformSpec {
     Hash(HashTransform),
     /// Adds columns of another source, found by key.
     Lookup(Box<LookupTransform>),
+    /// Hands rows to a plugin from a file, for what SQL cannot say.
+    Plugin(PluginTransform),
     /// Sends rows that break a rule to the dead-letter file.
     Reject(RejectTransform),
     /// Chooses the columns that go on, by name.
@@ -147,6 +150,38 @@ pub enum OnUndefined {
     Empty,
     /// The expression stays in the text as it was written.
     Keep,
+}
+
+/// Hands rows to a plugin from a file, which runs only if the file is the one that was pinned. Only the columns that
+/// the plugin declares cross to it; it replaces, adds and drops columns, and may filter rows or make several of one.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PluginTransform {
+    /// The WebAssembly component, by its path from the pipeline file. Example: `./normalise.wasm`.
+    #[schemars(length(min = 1))]
+    pub component: String,
+    /// SHA-256 of the file, in lower-case hex. Without it, `outflow.lock` beside the pipeline file says it.
+    #[serde(default)]
+    #[schemars(regex(pattern = DIGEST_PATTERN))]
+    pub sha256: Option<String>,
+    /// Options of the plugin, checked by its own schema. Example: `{emails: [email]}`.
+    #[serde(default)]
+    pub options: serde_json::Map<String, serde_json::Value>,
+    /// What a batch does that the plugin fails for. Rows that the plugin rejects one by one go to the dead-letter
+    /// file in any case. Default `fail`.
+    #[serde(default)]
+    pub on_error: OnPluginError,
+}
+
+/// What a batch does that a plugin fails for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnPluginError {
+    /// The run ends, and nothing is published.
+    #[default]
+    Fail,
+    /// Its rows go to the dead-letter file, code `plugin/failed`; the next batch gets a fresh plugin.
+    Reject,
 }
 
 /// Chooses the columns that go on, by name, in the order written: what is inserted, removed or

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::layout::{FilesLayout, LayoutSpec};
+use crate::layout::{FilesLayout, LayoutSpec, PluginLayout};
 use crate::transform::{
     ContextColumn, ContextsTransform, OnMissing, OnUndefined, Pairs, RejectRuleSpec, RejectTransform,
 };
@@ -32,6 +32,7 @@ impl<'de> Visitor<'de> for LayoutVisitor {
         let name: String = map.next_key()?.ok_or_else(|| de::Error::custom("the layout names no component"))?;
         let layout = match name.as_str() {
             "files" => LayoutSpec::Files(map.next_value()?),
+            "plugin" => LayoutSpec::Component(map.next_value()?),
             _ => LayoutSpec::Plugin { name, options: map.next_value()? },
         };
         match map.next_key::<String>()? {
@@ -46,7 +47,7 @@ impl JsonSchema for LayoutSpec {
         "LayoutSpec".into()
     }
 
-    /// The built-in layout; `schema::strict` adds a branch for each plugin.
+    /// The built-in layout and plugins from files; `schema::strict` adds a branch for each built-in plugin.
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "A layout; its one key names the component.",
@@ -55,6 +56,12 @@ impl JsonSchema for LayoutSpec {
                 "type": "object",
                 "properties": {"files": generator.subschema_for::<FilesLayout>()},
                 "required": ["files"],
+                "additionalProperties": false,
+            }, {
+                "description": "A layout plugin from a file, which runs only if the file is the one that was pinned.",
+                "type": "object",
+                "properties": {"plugin": generator.subschema_for::<PluginLayout>()},
+                "required": ["plugin"],
                 "additionalProperties": false,
             }],
         })

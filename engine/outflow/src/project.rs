@@ -9,8 +9,9 @@ use std::str::FromStr;
 use anyhow::Context;
 use outflow_engine::check::Origin;
 use outflow_engine::pipeline::Pipeline;
+use outflow_engine::plugin::{self, Described, Refusal};
 use outflow_spec::render::{self, Report};
-use outflow_spec::{Finding, Language, LayoutSchema, LoadOptions, Loaded, Lookup};
+use outflow_spec::{Finding, Language, LayoutSchema, LoadOptions, Loaded, Lookup, PluginOptions};
 
 use crate::failure::Failure;
 use crate::output;
@@ -52,7 +53,47 @@ pub fn language() -> anyhow::Result<Language> {
 pub fn check(language: &Language, path: &Path, text: &str, parameters: &[Parameter]) -> (Loaded, Redaction) {
     let lookup = Environment { base: folder(path), parameters: named(parameters), redaction: RefCell::default() };
     let loaded = outflow_spec::load(text, &LoadOptions { language, lookup: &lookup });
+    let loaded = with_plugins(language, text, &lookup, loaded);
     (loaded, lookup.redaction.into_inner())
+}
+
+/// Checks the options of plugins from files too, by the schemas that these give. A plugin that is not the pinned one
+/// is a finding, and nothing of it is run.
+fn with_plugins(language: &Language, text: &str, lookup: &Environment, loaded: Loaded) -> Loaded {
+    let described = loaded.spec.as_ref().map(|spec| plugin::describe(spec, &lookup.base)).unwrap_or_default();
+    if described.is_empty() {
+        return loaded;
+    }
+    let (mut options, mut refusals) = (Vec::new(), Vec::new());
+    for Described { pointer, manifest } in described {
+        match manifest {
+            Ok(manifest) => options.push(PluginOptions { pointer, schema: manifest.config_schema }),
+            Err(refusal) => refusals.push((pointer, refusal)),
+        }
+    }
+    let mut loaded = match language.with_options(&options) {
+        Ok(language) => outflow_spec::load(text, &LoadOptions { language: &language, lookup }),
+        Err(error) => {
+            refusals.push((String::new(), Refusal::Unusable(error.to_string())));
+            loaded
+        }
+    };
+    let redaction = lookup.redaction.borrow();
+    let finding = |(pointer, refusal): (String, Refusal)| {
+        let span = loaded.place(&format!("{pointer}/component"));
+        match refusal {
+            Refusal::NotPinned { component, digest } => {
+                Finding::plugin_not_pinned(span, &redaction.hide(&component), &digest)
+            }
+            Refusal::Changed { component, pinned, found } => {
+                Finding::plugin_changed(span, &redaction.hide(&component), &pinned, &found)
+            }
+            Refusal::Unusable(why) => Finding::plugin_unusable(span, &redaction.hide(&why)),
+        }
+    };
+    let findings = refusals.into_iter().map(finding).collect();
+    loaded.add(findings);
+    loaded
 }
 
 /// Adds what can be told once the file is typed: its layout's own word, and where the input is at hand, whether
@@ -68,7 +109,10 @@ pub fn check_further(path: &Path, loaded: &mut Loaded, redaction: &Redaction) ->
         }
     };
     let checked = crate::commands::block_on(outflow_engine::check::check(&pipeline, jiff::Timestamp::now()))?;
-    let mut findings = checked.columns.map(|columns| outflow_spec::check_columns(loaded, &columns)).unwrap_or_default();
+    let mut findings = checked
+        .columns
+        .map(|columns| outflow_spec::check_columns(loaded, &columns, &checked.after))
+        .unwrap_or_default();
     // What the linter says of columns it knows is closer to the place than what planning says of the whole.
     let told = findings.iter().any(Finding::is_error);
     for problem in checked.problems {
@@ -77,6 +121,7 @@ pub fn check_further(path: &Path, loaded: &mut Loaded, redaction: &Redaction) ->
         let finding = match problem.origin {
             Origin::Transform if told => continue,
             Origin::Transform => Finding::sql_expression(span, &message),
+            Origin::Plugin => Finding::plugin_unusable(span, &message),
             Origin::LayoutOption | Origin::LayoutColumns => {
                 Finding::layout_option(span, &pipeline.layout.name, &message)
             }

@@ -41,9 +41,15 @@ pub trait Operator: fmt::Debug + Send + Sync {
 
 /// Lays an operator over a plan. It gives the columns of the plan, and those added after them.
 pub fn over(frame: DataFrame, added: Vec<Field>, operator: Arc<dyn Operator>) -> Result<DataFrame> {
+    let fields = frame.schema().fields().iter().map(|field| field.as_ref().clone()).chain(added);
+    let fields = fields.collect();
+    with_columns(frame, fields, operator)
+}
+
+/// Lays an operator over a plan that gives these columns.
+pub fn with_columns(frame: DataFrame, fields: Vec<Field>, operator: Arc<dyn Operator>) -> Result<DataFrame> {
     let (state, input) = frame.into_parts();
-    let fields = input.schema().fields().iter().map(|field| field.as_ref().clone()).chain(added);
-    let fields = fields.map(|field| field.with_nullable(true)).collect::<Vec<_>>();
+    let fields = fields.into_iter().map(|field| field.with_nullable(true)).collect::<Vec<_>>();
     let schema = DFSchema::from_unqualified_fields(fields.into(), Default::default())
         .map_err(|cause| Error::internal("an operator has no schema").caused_by(cause))?;
     let node = Arc::new(node::OperatorNode { input, schema: Arc::new(schema), operator });

@@ -12,6 +12,7 @@ mod functions;
 mod hash;
 mod keys;
 mod lookup;
+mod plugin;
 mod reject;
 mod select;
 mod sql;
@@ -70,10 +71,16 @@ pub async fn apply(spec: &TransformSpec, frame: DataFrame, context: &TransformCo
         TransformSpec::Filter(condition) => filter::apply(condition, frame, place),
         TransformSpec::Hash(spec) => hash::apply(spec, frame, place),
         TransformSpec::Lookup(spec) => lookup::apply(spec, frame, context, place).await,
+        TransformSpec::Plugin(spec) => plugin::apply(spec, frame, context, place).await,
         TransformSpec::Reject(spec) => reject::apply(spec, frame, context, place),
         TransformSpec::Select(spec) => select::apply(spec, frame, place),
         TransformSpec::Sql(query) => sql::apply(query, frame, place).await,
     }
+}
+
+/// The columns that authors see, in order.
+pub fn visible(frame: &DataFrame) -> Vec<String> {
+    columns::visible(frame)
 }
 
 /// Adds all transforms of a pipeline, in order.
@@ -107,6 +114,7 @@ fn kind(spec: &TransformSpec) -> &'static str {
         TransformSpec::Filter(_) => "filter",
         TransformSpec::Hash(_) => "hash",
         TransformSpec::Lookup(_) => "lookup",
+        TransformSpec::Plugin(_) => "plugin",
         TransformSpec::Reject(_) => "reject",
         TransformSpec::Select(_) => "select",
         TransformSpec::Sql(_) => "sql",

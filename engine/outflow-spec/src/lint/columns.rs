@@ -1,5 +1,6 @@
 //! OF205, OF210, OF303, OF306: follows the columns from the source through the transforms to the layout.
-//! It stops knowing them at `sql`, whose columns only the planner knows, and leaves SQL itself to the planner.
+//! It stops knowing them at `sql`, whose columns only the planner knows, and at plugins unless somebody has asked
+//! them. SQL itself is left to the planner.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +24,8 @@ mod tests;
 /// Applies the rule with what the file alone says about columns.
 pub fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
     let Some(spec) = scope.spec else { return };
-    let view = View { spec, places: scope.places, raw: scope.raw, text: scope.text };
+    let after = BTreeMap::new();
+    let view = View { spec, places: scope.places, raw: scope.raw, text: scope.text, after: &after };
     let SourceSpec::Files(files) = &spec.source;
     // A header that is there wins over the list, so only a source without one is known.
     let names = files.columns.as_ref().filter(|_| files.header == Some(false));
@@ -39,10 +41,11 @@ pub fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
 
 /// What is wrong once the columns of the source are known, as its files have them. Findings that the file
 /// alone gave already come again; `Loaded::add` drops them.
-pub fn check_columns(loaded: &Loaded, source_columns: &[String]) -> Vec<Finding> {
+/// `after` has the columns behind transforms that only plugins know, by their place.
+pub fn check_columns(loaded: &Loaded, source_columns: &[String], after: &BTreeMap<usize, Vec<String>>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(spec) = &loaded.spec {
-        let view = View { spec, places: loaded.places(), raw: loaded.raw(), text: loaded.text() };
+        let view = View { spec, places: loaded.places(), raw: loaded.raw(), text: loaded.text(), after };
         let columns =
             source_columns.iter().map(|name| Column { name: name.clone(), origin: None, filled: false }).collect();
         view.track(Some(columns), &mut findings);
@@ -82,6 +85,13 @@ impl Rows {
         shown.map(|column| column.name.as_str()).collect()
     }
 
+    /// These columns: those that were there keep what is known of them.
+    fn renewed(&self, names: &[String], origin: &str) -> Vec<Column> {
+        let known = |name: &String| self.columns.iter().flatten().find(|column| column.name == *name).cloned();
+        let fresh = |name: &String| Column { name: name.clone(), origin: Some(origin.to_owned()), filled: false };
+        names.iter().map(|name| known(name).unwrap_or_else(|| fresh(name))).collect()
+    }
+
     fn put(&mut self, name: &str, origin: String) {
         self.hashed.remove(name);
         if let Some(columns) = &mut self.columns {
@@ -98,6 +108,7 @@ struct View<'a> {
     places: &'a Places,
     raw: &'a Value,
     text: &'a str,
+    after: &'a BTreeMap<usize, Vec<String>>,
 }
 
 impl View<'_> {
@@ -149,6 +160,10 @@ impl View<'_> {
                         self.expression(&leaf, text.as_deref().unwrap_or_default(), rows, findings);
                     }
                 }
+            }
+            TransformSpec::Plugin(_) => {
+                let known = pointer.rsplit('/').next().and_then(|index| self.after.get(&index.parse().ok()?));
+                rows.columns = known.map(|names| rows.renewed(names, &format!("{pointer}/plugin")));
             }
             TransformSpec::Select(select) => self.select(pointer, select, rows, findings),
             TransformSpec::Sql(_) => rows.columns = None,
@@ -253,11 +268,14 @@ impl View<'_> {
         let pointer = match &self.spec.layout {
             LayoutSpec::Files(_) => "/layout/files".to_owned(),
             LayoutSpec::Plugin { name, .. } => join("/layout", name),
+            LayoutSpec::Component(_) => "/layout/plugin".to_owned(),
         };
         let mut leaving: Vec<Column> = Vec::new();
         match &self.spec.layout {
             LayoutSpec::Files(files) => self.files(files, rows, &mut leaving, findings),
-            LayoutSpec::Plugin { .. } => leaving.extend(rows.columns.iter().flatten().cloned()),
+            LayoutSpec::Plugin { .. } | LayoutSpec::Component(_) => {
+                leaving.extend(rows.columns.iter().flatten().cloned());
+            }
         }
         for column in leaving {
             let hashed = rows.hashed.contains_key(&column.name) || hashed_by_layout.contains(&column.name.as_str());
@@ -355,11 +373,15 @@ fn column_of<'a>(name: &'a str, rows: &Rows) -> &'a str {
 
 /// The columns that a layout hashes itself, by the options that layouts use for it.
 fn identity_columns(layout: &LayoutSpec) -> Vec<&str> {
-    let options = match layout {
-        LayoutSpec::Plugin { options, .. } if options.get("hash_identity") == Some(&Value::Bool(true)) => options,
-        _ => return Vec::new(),
+    let option = |name: &str| match layout {
+        LayoutSpec::Plugin { options, .. } => options.get(name),
+        LayoutSpec::Component(plugin) => plugin.options.get(name),
+        LayoutSpec::Files(_) => None,
     };
-    let further = options.get("identity_columns").and_then(Value::as_array).into_iter().flatten();
+    if option("hash_identity") != Some(&Value::Bool(true)) {
+        return Vec::new();
+    }
+    let further = option("identity_columns").and_then(Value::as_array).into_iter().flatten();
     further.filter_map(Value::as_str).chain(["identifier"]).collect()
 }
 

@@ -27,8 +27,8 @@ fn check_value(scope: &Scope<'_>, pointer: &str, value: &Value, candidates: &[&V
             }
         }
         Value::Array(items) => {
-            let below = walk::items(scope.schema, candidates);
             for (index, item) in items.iter().enumerate() {
+                let below = walk::item(scope.schema, candidates, index);
                 check_value(scope, &format!("{pointer}/{index}"), item, &below, findings);
             }
         }

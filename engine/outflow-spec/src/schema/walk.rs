@@ -55,9 +55,11 @@ pub fn below_key<'a>(root: &'a Value, candidates: &[&'a Value], key: &str) -> Ve
         .collect()
 }
 
-/// What speaks about the items of a list.
-pub fn items<'a>(root: &'a Value, candidates: &[&'a Value]) -> Vec<&'a Value> {
-    candidates.iter().filter_map(|schema| schema.get("items")).flat_map(|schema| expand(root, schema)).collect()
+/// What speaks about one item of a list.
+pub fn item<'a>(root: &'a Value, candidates: &[&'a Value], index: usize) -> Vec<&'a Value> {
+    let speaking =
+        |schema: &&'a Value| schema.get("prefixItems").and_then(|first| first.get(index)).or(schema.get("items"));
+    candidates.iter().filter_map(speaking).flat_map(|schema| expand(root, schema)).collect()
 }
 
 /// The types that a schema names itself, by `type`, `const` or `enum`.

@@ -12,7 +12,8 @@ fn codes(transforms: &str, source: &[&str]) -> Vec<String> {
     let mut loaded = load(&text, &LoadOptions { language: &language, lookup: &NoLookup });
     assert!(loaded.spec.is_some(), "{:?}", loaded.findings);
     let columns: Vec<String> = source.iter().map(|name| (*name).to_owned()).collect();
-    let more = check_columns(&loaded, &columns);
+    let after = [(1, vec!["a".to_owned(), "p".to_owned()])].into();
+    let more = check_columns(&loaded, &columns, &after);
     loaded.add(more);
     loaded.findings.iter().map(|finding| format!("{} {}", finding.code.code, finding.span.of(&text))).collect()
 }
@@ -26,6 +27,8 @@ fn columns_are_followed_through_transforms() {
         ("  - select: {columns: [a]}\n  - hash: {columns: [b]}\n", vec!["a", "b"], vec!["OF205 b"]),
         ("  - select: {columns: [a], on_new: append}\n  - hash: {columns: [b]}\n", vec!["a", "b"], vec![]),
         ("  - sql: SELECT 1 AS z\n  - hash: {columns: [z]}\n", vec!["a"], vec![]),
+        ("  - plugin: {component: a.wasm}\n  - hash: {columns: [z]}\n", vec!["a"], vec![]),
+        ("  - filter: a\n  - plugin: {component: a.wasm}\n  - hash: {columns: [p, b]}\n", vec!["b"], vec!["OF205 b"]),
         ("  - derive: {c: a}\n  - hash: {columns: [c]}\n", vec!["a"], vec![]),
         ("  - contexts: {c: '{{ a[:2] }}{{ b }}'}\n", vec!["a"], vec!["OF205 b"]),
         ("  - contexts: {c: {template: '{{ b }}', on_undefined: keep}}\n", vec!["a"], vec![]),
