@@ -15,7 +15,11 @@ fn main() {
         println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = [("PIPELINES", root.join("../../pipelines")), ("TEMPLATES", root.join("templates"))];
+    let folders = [
+        ("PIPELINES", root.join("../../pipelines")),
+        ("TEMPLATES", root.join("templates")),
+        ("SDK", root.join("../../plugins/outflow-plugin-sdk")),
+    ];
     if let Err(message) = embed::write(&folders) {
         println!("cargo::error={message}");
     }

@@ -14,6 +14,7 @@ mod golden_simon;
 mod init;
 mod kill;
 mod lint;
+mod plugin_kit;
 mod plugins;
 mod readers;
 mod readme;

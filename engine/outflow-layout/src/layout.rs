@@ -362,6 +362,11 @@ pub trait Layout: Send {
     fn take_log(&mut self) -> Vec<LogLine> {
         Vec::new()
     }
+
+    /// Bytes of memory of its own, where that is known.
+    fn memory_bytes(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// A line that a layout logged.

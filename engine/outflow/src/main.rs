@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{explain, files, init, lint, preview, run, runs, schema, test};
+use commands::{explain, files, init, lint, plugin, preview, run, runs, schema, test};
 
 /// Deliver marketing feeds exactly as the other side expects them, once.
 #[derive(Parser)]
@@ -53,6 +53,9 @@ enum Command {
     Run(run::Args),
     /// Compare what pipelines deliver with what they must
     Test(test::Args),
+    /// Write, build, test and look at plugins
+    #[command(subcommand)]
+    Plugin(plugin::Command),
     /// Look at past runs
     #[command(subcommand)]
     Runs(runs::Command),
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Preview(args) => preview::execute(&args),
         Command::Run(args) => run::execute(&args),
         Command::Test(args) => test::execute(&args),
+        Command::Plugin(command) => plugin::execute(&command),
         Command::Runs(command) => runs::execute(&command),
         Command::Files(command) => files::execute(&command),
     };

@@ -4,7 +4,9 @@
 // Each module serves several tests, and not every build of them uses all of it.
 #![allow(dead_code)]
 
+pub mod console;
 pub mod golden;
+pub mod kits;
 pub mod moto;
 pub mod process;
 pub mod python;

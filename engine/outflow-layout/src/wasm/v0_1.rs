@@ -250,4 +250,8 @@ impl Layout for Opened {
     fn take_log(&mut self) -> Vec<LogLine> {
         std::mem::take(&mut self.log)
     }
+
+    fn memory_bytes(&self) -> Option<usize> {
+        self.guest.as_ref().map(|(instance, _)| instance.store.data().memory.used)
+    }
 }

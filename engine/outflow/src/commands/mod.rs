@@ -4,6 +4,7 @@ pub mod explain;
 pub mod files;
 pub mod init;
 pub mod lint;
+pub mod plugin;
 pub mod preview;
 pub mod run;
 pub mod runs;
