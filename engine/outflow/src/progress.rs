@@ -32,6 +32,7 @@ pub fn watcher(show: Show, pipeline: &str) -> Arc<dyn Progress> {
 
 struct Bar {
     bar: ProgressBar,
+    phase: Mutex<String>,
     rows: AtomicU64,
 }
 
@@ -39,7 +40,7 @@ impl Bar {
     fn new(pipeline: &str) -> Self {
         let bar = ProgressBar::new_spinner().with_prefix(pipeline.to_owned());
         bar.enable_steady_tick(Duration::from_millis(100));
-        Self { bar, rows: AtomicU64::new(0) }
+        Self { bar, phase: Mutex::default(), rows: AtomicU64::new(0) }
     }
 
     fn style(template: &str) -> ProgressStyle {
@@ -53,11 +54,14 @@ impl Progress for Bar {
             Event::Phase { name, total } => {
                 self.bar.set_position(0);
                 self.bar.set_message(name.to_owned());
+                if let Ok(mut phase) = self.phase.lock() {
+                    name.clone_into(&mut phase);
+                }
                 match total {
                     Some(total) => {
                         self.bar.set_length(total);
                         self.bar.set_style(Self::style(
-                            "{prefix} {msg:10} {bar:30.cyan} {bytes}/{total_bytes} {binary_bytes_per_sec} eta {eta}",
+                            "{prefix} {msg} {bar:30.cyan} {bytes}/{total_bytes} {binary_bytes_per_sec} eta {eta}",
                         ));
                     }
                     None => self.bar.set_style(Self::style("{prefix} {spinner} {msg}")),
@@ -65,7 +69,10 @@ impl Progress for Bar {
             }
             Event::Read(bytes) | Event::Delivered(bytes) => self.bar.inc(bytes),
             Event::Rows(rows) => {
-                self.rows.fetch_add(rows, Ordering::Relaxed);
+                let rows = rows + self.rows.fetch_add(rows, Ordering::Relaxed);
+                if let Ok(phase) = self.phase.try_lock() {
+                    self.bar.set_message(format!("{phase} {} rows", HumanCount(rows)));
+                }
             }
         }
     }
