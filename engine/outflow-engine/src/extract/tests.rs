@@ -423,9 +423,9 @@ async fn counters_that_contradict_one_another_are_refused() {
 /// ACTITO: many flows and tables are as many outputs.
 #[tokio::test(flavor = "multi_thread")]
 async fn hundreds_of_outputs_are_written_side_by_side() {
-    let outputs = (0..400).map(|number| of(&format!("out{number:03}"))).collect();
+    let outputs = (0..600).map(|number| of(&format!("out{number:03}"))).collect();
     let outcome = Bench::new(&rows(20_000)).extract(outputs).await.unwrap();
-    assert_eq!((outcome.texts.len(), outcome.extracted.reads), (400, 1));
+    assert_eq!((outcome.texts.len(), outcome.extracted.reads), (600, 1));
     let expected = ids(20_000, |_| true);
     assert!(outcome.texts.keys().all(|name| outcome.records(name) == expected));
 }
