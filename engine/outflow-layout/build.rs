@@ -35,10 +35,10 @@ fn main() {
 fn build() -> Result<PathBuf, String> {
     let out = std::env::var_os("OUT_DIR").ok_or("cargo sets no OUT_DIR")?;
     for source in ["Cargo.toml", "Cargo.lock", "outflow-plugin-sdk"].into_iter().chain(BUILT_IN) {
-        println!("cargo::rerun-if-changed={}", Path::new(nested::PLUGINS).join(source).display());
+        println!("cargo::rerun-if-changed={}", nested::plugins().join(source).display());
     }
     // Contracts are part of the plugins.
-    println!("cargo::rerun-if-changed={}", Path::new(nested::PLUGINS).join("../schemas/events").display());
+    println!("cargo::rerun-if-changed={}", nested::plugins().join("../schemas/events").display());
     nested::build(&Path::new(&out).join("plugins-target"), &BUILT_IN)
 }
 

@@ -14,7 +14,9 @@ fn main() {
     if linux && gnu {
         println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Asked of cargo at run time: one target folder may serve several checkouts.
+    let root = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let root = Path::new(&root);
     let folders = [
         ("PIPELINES", root.join("../../pipelines")),
         ("TEMPLATES", root.join("templates")),

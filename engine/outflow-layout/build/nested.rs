@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The plugins' workspace.
-pub const PLUGINS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins");
+/// Asked of cargo at run time: one target folder may serve several checkouts.
+pub fn plugins() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&package).join("../../plugins")
+}
 
 const TARGET: &str = "wasm32-wasip2";
 
@@ -18,10 +22,11 @@ pub fn build(target_dir: &Path, crates: &[&str]) -> Result<PathBuf, String> {
     for name in crates {
         cargo.args(["--package", name]);
     }
-    let output = cargo.current_dir(PLUGINS).output().map_err(|error| format!("starting cargo: {error}"))?;
+    let plugins = plugins();
+    let output = cargo.current_dir(&plugins).output().map_err(|error| format!("starting cargo: {error}"))?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("building the plugins in {PLUGINS} failed\n{stderr}"));
+        return Err(format!("building the plugins in {} failed\n{stderr}", plugins.display()));
     }
     Ok(target_dir.join(TARGET).join("release"))
 }
