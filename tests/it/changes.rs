@@ -152,7 +152,8 @@ fn a_difference_that_is_not_read_to_its_end_is_not_delivered() {
 /// those that were do. Each run has its day, so that the paths tell the order of the files.
 #[test]
 fn a_run_killed_around_its_commit_loses_nobody() {
-    for point in ["spool-finished", "seal-committed", "file-put", "commit-before", "commit-in-transaction", "commit-done"]
+    for point in
+        ["spool-finished", "seal-committed", "file-put", "commit-before", "commit-in-transaction", "commit-done"]
     {
         let mut bench = Bench::new();
         let on = |bench: &Bench, input: &str, day: u64| {
