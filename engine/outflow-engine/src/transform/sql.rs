@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::catalog::MemoryCatalogProviderList;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::SessionStateBuilder;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SQLOptions, SessionContext};
 
 use super::{Place, columns};
@@ -26,6 +27,9 @@ pub(super) async fn apply(query: &str, frame: DataFrame, place: Place) -> Result
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     let plan = session.state().create_logical_plan(query).await.map_err(failed)?;
     options.verify_plan(&plan).map_err(failed)?;
+    if matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) | LogicalPlan::DescribeTable(_)) {
+        return Err(place.error("the query describes a plan or a table: write the SELECT that gives rows"));
+    }
     let result = DataFrame::new(state, plan);
     let texts = columns::visible(&result)
         .into_iter()

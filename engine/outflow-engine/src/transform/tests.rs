@@ -216,6 +216,8 @@ async fn mistakes_are_errors_with_the_place_and_what_is_there() {
         (json!([{"sql": "INSERT INTO input SELECT * FROM input"}]), "DML not supported", ""),
         (json!([{"sql": "COPY input TO 'x.csv'"}]), "DML not supported", ""),
         (json!([{"sql": "SET datafusion.execution.batch_size = 1"}]), "Statement not supported", ""),
+        (json!([{"sql": "EXPLAIN SELECT * FROM input"}]), "write the SELECT", ""),
+        (json!([{"sql": "DESCRIBE input"}]), "write the SELECT", ""),
         (json!([{"sql": "SELECT * FROM other"}]), "other", ""),
         (json!([{"sql": "SELECT 1; SELECT 2"}]), "only supports a single SQL statement", ""),
         (json!([{"filter": "age = 1"}, {"sql": "SELECT nope FROM input"}]), "transform 2 (`sql`)", ""),
