@@ -55,8 +55,7 @@ fn an_empty_segment_makes_a_document() {
     check("empty");
 }
 
-/// APSIS-3, APSIS-17 to APSIS-26 on the reference pipeline: equal to what a script makes of the same rows, and to jq's
-/// eye a document.
+/// APSIS-3, APSIS-17 to APSIS-26 on the reference pipeline: equal to what a script makes of the same rows.
 #[test]
 fn reference_pipeline() {
     let folder = tempfile::tempdir().unwrap();

@@ -39,29 +39,13 @@ impl Instant {
 
     /// The same day and time so many months later; the last day of a month that has no such day.
     pub fn plus_months(self, months: u32) -> Self {
-        let at = broken_down(self.millis + self.offset * 60_000);
+        let at = Stamp::at(self.millis + self.offset * 60_000);
         let month = i64::from(at.year) * 12 + i64::from(at.month) - 1 + i64::from(months);
         let (year, month) = (month.div_euclid(12), month.rem_euclid(12) + 1);
         let day = i64::from(at.day).min(days_of(year, month));
         let moved = days(year, month, day) - days(i64::from(at.year), i64::from(at.month), i64::from(at.day));
         self.plus(moved * 86_400_000)
     }
-}
-
-/// Milliseconds since 1970 as the date and time of UTC.
-fn broken_down(epoch_ms: i64) -> Stamp {
-    let nothing = Stamp {
-        epoch_ms,
-        year: 0,
-        month: 0,
-        day: 0,
-        hour: 0,
-        minute: 0,
-        second: 0,
-        offset_minutes: 0,
-        zone: String::new(),
-    };
-    nothing.utc()
 }
 
 /// Numbers of so many digits, parted by a separator.

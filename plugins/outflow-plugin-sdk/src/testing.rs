@@ -7,18 +7,7 @@ use crate::{
 
 /// The instant, in UTC.
 pub fn stamp(epoch_ms: i64) -> Stamp {
-    let blank = Stamp {
-        epoch_ms,
-        year: 0,
-        month: 0,
-        day: 0,
-        hour: 0,
-        minute: 0,
-        second: 0,
-        offset_minutes: 0,
-        zone: String::new(),
-    };
-    blank.utc()
+    Stamp::at(epoch_ms)
 }
 
 /// A run at an instant, to `scheme://container/prefix`.

@@ -3,6 +3,22 @@
 use crate::Stamp;
 
 impl Stamp {
+    /// The instant so many milliseconds after 1970-01-01T00:00:00Z, broken down in UTC.
+    pub fn at(epoch_ms: i64) -> Stamp {
+        let blank = Stamp {
+            epoch_ms,
+            year: 0,
+            month: 0,
+            day: 0,
+            hour: 0,
+            minute: 0,
+            second: 0,
+            offset_minutes: 0,
+            zone: String::new(),
+        };
+        blank.utc()
+    }
+
     /// The same instant, broken down in UTC.
     pub fn utc(&self) -> Stamp {
         let seconds = self.epoch_ms.div_euclid(1000);

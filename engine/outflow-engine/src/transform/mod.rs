@@ -6,7 +6,6 @@ mod columns;
 mod contexts;
 mod deduplicate;
 mod derive;
-mod feeds;
 mod filter;
 mod functions;
 mod hash;
@@ -101,7 +100,6 @@ pub async fn query(rows: DataFrame, query: &str) -> Result<DataFrame> {
 /// lists and names are listed in `functions`.
 pub fn register(session: &SessionContext) {
     hash::register(session);
-    feeds::register(session);
     functions::register(session);
 }
 

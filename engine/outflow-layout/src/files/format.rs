@@ -1,8 +1,8 @@
 //! The bytes of one output: format, CSV dialect, JSON style and media type.
 
-use outflow_formats::format::{Dialect, Escape, Format, JsonObject, JsonStyle, QuoteMode, Terminator};
+use outflow_formats::format::{Dialect, Escape, Format, JsonObject, JsonStyle, NewlineInCell, QuoteMode, Terminator};
 use outflow_spec::layout::{
-    CsvSpec, FilesLayout, JsonObjectSpec, LayoutCompression, LayoutFormat, QuoteModeSpec, TerminatorSpec,
+    CsvSpec, FilesLayout, JsonObjectSpec, LayoutCompression, LayoutFormat, NewlineSpec, QuoteModeSpec, TerminatorSpec,
 };
 use outflow_spec::source::EscapeSpec;
 
@@ -154,6 +154,10 @@ fn dialect(options: &FileOptions, delimiter: u8, found: &mut Vec<Diagnostic>) ->
         header: spec.header.unwrap_or(plain.header),
         null_text: spec.null_text.clone().unwrap_or(plain.null_text),
         bom: spec.bom.unwrap_or(plain.bom),
+        newline_in_cell: match spec.newline_in_cell {
+            Some(NewlineSpec::Space) => NewlineInCell::Space,
+            Some(NewlineSpec::Keep) | None => NewlineInCell::Keep,
+        },
         ..plain
     }
 }

@@ -2,8 +2,7 @@
 
 use outflow_formats::format::Compression;
 use outflow_spec::layout::{
-    ColumnSpec, CounterScopeSpec, CounterSpec, LayoutCompression, LayoutFormat, NewlineSpec, SplitSpec, TimeUnit,
-    WhenEmptySpec,
+    ColumnSpec, CounterScopeSpec, CounterSpec, LayoutCompression, LayoutFormat, SplitSpec, TimeUnit, WhenEmptySpec,
 };
 
 use super::options::FileOptions;
@@ -182,9 +181,6 @@ fn as_cells(options: &FileOptions, mut fields: Vec<Field>) -> (Vec<Field>, Vec<R
                 message: format!("an element of `{}` holds the list separator", field.name),
             });
             field.expr = format!("list_join({}, {separator})", field.expr);
-        }
-        if csv.newline_in_cell == Some(NewlineSpec::Space) {
-            field.expr = format!("one_line({})", field.expr);
         }
     }
     (fields, rules)

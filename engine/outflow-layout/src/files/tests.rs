@@ -301,11 +301,7 @@ fn listed_columns_and_computed_splits() {
     let fields: Vec<_> = output.fields.iter().map(|field| (field.name.as_str(), field.expr.as_str())).collect();
     assert_eq!(
         fields,
-        [
-            ("a", "one_line(list_join(\"a\", '|'))"),
-            ("Email", "one_line(list_join(\"b\", '|'))"),
-            ("Email", "one_line(list_join(upper(b), '|'))"),
-        ]
+        [("a", "list_join(\"a\", '|')"), ("Email", "list_join(\"b\", '|')"), ("Email", "list_join(upper(b), '|')"),]
     );
     let bucket = "time_bucket(\"at\", 'day', 'Europe/Brussels', '%s')";
     let keys: Vec<_> = output.partition_by.iter().map(|key| (key.name.as_str(), key.value.as_str())).collect();

@@ -1,4 +1,4 @@
-//! The SQL functions that layouts and authors build JSON, lists and names with. They know no column by name; what
+//! The SQL functions that layouts and authors build JSON, lists, names and spans of time with. They know no column by name; what
 //! they are for is written beside each.
 
 mod aggregate;
@@ -6,6 +6,7 @@ mod column;
 mod json;
 mod list;
 mod scalar;
+mod time_bucket;
 mod words;
 
 use datafusion::arrow::datatypes::DataType;
@@ -40,6 +41,7 @@ pub(super) fn register(session: &SessionContext) {
     ] {
         session.register_udf(ScalarUDF::from(function));
     }
+    time_bucket::register(session);
     session.register_udaf(AggregateUDF::from(JsonAggregate::new(Shape::Object)));
     session.register_udaf(AggregateUDF::from(JsonAggregate::new(Shape::Array)));
 }

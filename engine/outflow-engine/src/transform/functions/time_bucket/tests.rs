@@ -1,4 +1,4 @@
-//! Spans of time over zones, offsets and what is no time; line breaks.
+//! Spans of time over zones, offsets and what is no time.
 
 use datafusion::arrow::util::display::array_value_to_string;
 
@@ -39,13 +39,4 @@ async fn spans_of_time() {
         let error = value(&format!("time_bucket({arguments})")).await.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
-}
-
-#[tokio::test]
-async fn line_breaks() {
-    for (text, expected) in [("a\r\nb\nc\rd", "a b c d"), ("a\n\nb", "a  b"), ("plain", "plain"), ("", "")] {
-        assert_eq!(value(&format!("one_line('{text}')")).await.unwrap(), expected);
-    }
-    assert_eq!(value("one_line(7)").await.unwrap(), "7");
-    assert_eq!(value("one_line(CAST(NULL AS VARCHAR)) IS NULL").await.unwrap(), "true");
 }

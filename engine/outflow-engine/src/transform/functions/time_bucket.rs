@@ -1,5 +1,5 @@
-//! SQL functions for what files want of their rows: `time_bucket` names the span of time that a row falls in, and
-//! `one_line` takes line breaks out of text. Neither fails on odd data: what is no time has no span.
+//! `time_bucket`: the span of time that a row falls in, by the name of its start. Odd data is no failure: what is no
+//! time has no span.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,16 +15,12 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-use super::columns::is_text;
+use crate::transform::columns::is_text;
 
-/// Registers them:
-///
-/// - `time_bucket(time, unit, zone, format)`: the start of the `month`, `day` or `hour` in a time zone, as `strftime`
-///   writes it. Text is RFC 3339, or a date and time in UTC. Null for what is no time.
-/// - `one_line(value)`: text with each line break as one space; what is no text stays as it is.
+/// Registers `time_bucket(time, unit, zone, format)`: the start of the `month`, `day` or `hour` in a time zone, as
+/// `strftime` writes it. Text is RFC 3339, or a date and time in UTC. Null for what is no time.
 pub(super) fn register(session: &SessionContext) {
     session.register_udf(ScalarUDF::from(TimeBucket(Signature::any(4, Volatility::Immutable))));
-    session.register_udf(ScalarUDF::from(OneLine(Signature::any(1, Volatility::Immutable))));
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -155,52 +151,6 @@ fn instant(text: &str) -> Option<Timestamp> {
 
 fn refused(error: jiff::Error) -> DataFusionError {
     DataFusionError::Execution(format!("`time_bucket`: {error}"))
-}
-
-#[derive(PartialEq, Eq, Hash)]
-struct OneLine(Signature);
-
-impl fmt::Debug for OneLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OneLine")
-    }
-}
-
-impl ScalarUDFImpl for OneLine {
-    fn name(&self) -> &str {
-        "one_line"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.0
-    }
-
-    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        match arguments {
-            [kind] if is_text(kind) => Ok(DataType::Utf8View),
-            [kind] => Ok(kind.clone()),
-            _ => plan_err!("`one_line` takes one value"),
-        }
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [value] = datafusion::common::utils::take_function_args(self.name(), args.args)?;
-        if !is_text(&value.data_type()) {
-            return Ok(value);
-        }
-        let is_scalar = matches!(value, ColumnarValue::Scalar(_));
-        let texts = cast(&value.into_array(if is_scalar { 1 } else { args.number_rows })?, &DataType::Utf8View)?;
-        let breaks = |text: &str| text.contains(['\r', '\n']);
-        if !texts.as_string_view().iter().flatten().any(breaks) {
-            return result(texts, is_scalar);
-        }
-        let lines = texts.as_string_view().iter().map(|text| {
-            text.map(
-                |text| if breaks(text) { text.replace("\r\n", " ").replace(['\r', '\n'], " ") } else { text.into() },
-            )
-        });
-        result(Arc::new(lines.collect::<StringViewArray>()), is_scalar)
-    }
 }
 
 #[cfg(test)]
