@@ -8,6 +8,7 @@ pub mod console;
 pub mod golden;
 pub mod kits;
 pub mod moto;
+pub mod postgres;
 pub mod process;
 pub mod python;
 pub mod strict_s3;
