@@ -16,6 +16,7 @@ mod kill;
 mod lint;
 mod plugin_kit;
 mod plugins;
+mod proxy;
 mod readers;
 mod readme;
 mod requirements;
