@@ -272,11 +272,11 @@ fn hand_on(source: &TcpStream, mut sink: TcpStream, way: &Way, leg: Leg, counter
             }
             let rest = piece.split_off(take);
             passed += take as u64;
+            counter.fetch_add(take as u64, Ordering::SeqCst);
             if !deaf && sink.write_all(&piece).is_err() {
                 way.change(|pieces| pieces.ended = true);
                 return;
             }
-            counter.fetch_add(take as u64, Ordering::SeqCst);
             piece = rest;
         }
     }
