@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Who has to act.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Domain {
     /// The author of the pipeline.
@@ -15,7 +15,7 @@ pub enum Domain {
 }
 
 /// Whether trying again can help.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Retry {
     /// The same call fails again.

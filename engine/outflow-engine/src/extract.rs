@@ -11,7 +11,7 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use futures::future::{try_join_all, try_join3};
 use jiff::Timestamp;
 use outflow_formats::format::Compression;
-use outflow_layout::layout::{Layout, Output};
+use outflow_layout::layout::{Dataset, Layout, Output};
 use tokio::sync::Mutex;
 
 use crate::counters::Counters;
@@ -72,6 +72,8 @@ pub struct Extracted {
     pub rows: u64,
     /// Times the input was read from its beginning.
     pub reads: u64,
+    /// What the layout saw of the rows.
+    pub columns: Vec<Dataset>,
     /// Datasets of the outputs, in order.
     pub datasets: Vec<String>,
     /// The last number drawn of each counter, for the commit.
@@ -105,7 +107,8 @@ pub async fn extract(
         // A transform may read its rows more than once; the source is read once even then.
         let mut source = Tee::new(session.read_table(table.clone()).map_err(running)?);
         let rows = plan::rows(&session, source.table(), &pipeline.spec.transforms, &context).await?;
-        let outputs = layout.lock().await.outputs(&[plan::dataset(&rows)]).await?;
+        let columns = vec![plan::dataset(&rows)];
+        let outputs = layout.lock().await.outputs(&columns).await?;
         if outputs.is_empty() {
             return Err(Error::user("the layout asks for no output of these columns"));
         }
@@ -118,7 +121,8 @@ pub async fn extract(
         if !input.widen(&table.surprises())? {
             dead.finish()?;
             let files = spool::merge(files).await?;
-            return Ok(Extracted { files, rows: table.rows_read(), reads, datasets, counters: counters.drawn() });
+            let (rows, counters) = (table.rows_read(), counters.drawn());
+            return Ok(Extracted { files, rows, reads, columns, datasets, counters });
         }
         dead.clear()?;
         extraction.notes.tally.clear();

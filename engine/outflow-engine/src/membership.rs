@@ -15,7 +15,7 @@ use crate::ledger::{Ledger, Slot, make_private};
 const NAME: &str = "changes";
 
 /// The snapshot that counts for a pipeline and its target.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Delivered {
     /// Its file, below the folder of snapshots.
     file: String,

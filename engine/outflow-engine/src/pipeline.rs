@@ -84,18 +84,10 @@ impl Pipeline {
         }
     }
 
-    /// The target as the layout sees it, told by the sink as written.
+    /// The target as the layout sees it: the first sink. Names are drawn for it, and are those at every other sink too.
     pub fn target(&self) -> Target {
-        match &self.spec.sink {
-            SinkSpec::Local(sink) => Target {
-                scheme: "file".into(),
-                container: sink.path.trim_end_matches('/').into(),
-                prefix: String::new(),
-            },
-            SinkSpec::S3(sink) => {
-                Target { scheme: "s3".into(), container: sink.bucket.clone(), prefix: sink.path.clone() }
-            }
-        }
+        let nowhere = || Target { scheme: "file".into(), container: String::new(), prefix: String::new() };
+        self.spec.all_sinks().next().map_or_else(nowhere, target_of)
     }
 
     /// What the layout may know of a run at a logical instant.
@@ -114,11 +106,12 @@ impl Pipeline {
     /// The files that the source reads now.
     pub async fn inputs(&self) -> Result<Vec<InputFile>> {
         let SourceSpec::Files(source) = &self.spec.source;
-        let sink = match &self.spec.sink {
+        let folder = |sink: &SinkSpec| match sink {
             SinkSpec::Local(sink) => Some(self.base.join(&sink.path)),
-            SinkSpec::S3(_) => None,
+            _ => None,
         };
-        listing::list(source, &self.base, sink.as_deref()).await
+        let own = self.spec.all_sinks().filter_map(folder).collect::<Vec<_>>();
+        listing::list(source, &self.base, &own).await
     }
 
     /// Whether a delivery is what changed since the one before.
@@ -129,6 +122,16 @@ impl Pipeline {
     /// The pipeline's time zone.
     pub fn zone(&self) -> &TimeZone {
         &self.zone
+    }
+}
+
+/// A sink as written, as layouts see it.
+fn target_of(sink: &SinkSpec) -> Target {
+    match sink {
+        SinkSpec::Local(sink) => {
+            Target { scheme: "file".into(), container: sink.path.trim_end_matches('/').into(), prefix: String::new() }
+        }
+        SinkSpec::S3(sink) => Target { scheme: "s3".into(), container: sink.bucket.clone(), prefix: sink.path.clone() },
     }
 }
 

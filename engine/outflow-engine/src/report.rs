@@ -1,11 +1,14 @@
 //! What a run tells afterwards: the report that `--report` writes and `runs show` prints. It only grows.
 
+mod telling;
+
 use std::collections::BTreeMap;
 
 use outflow_layout::layout::FileIntent;
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Manifest, Role, SealedFile};
+use crate::error::{Domain, Retry};
+use crate::ledger::{Role, SealedFile};
 use crate::spool::{SpooledFile, SpooledPart};
 use crate::store::Sink;
 
@@ -22,6 +25,10 @@ pub enum Status {
     AlreadyDelivered,
     /// The window holds no rows to deliver; nothing was written.
     Empty,
+    /// Some deliveries of the run failed, others did not.
+    Partial,
+    /// The delivery failed; the next run tries again.
+    Failed,
 }
 
 /// A run, told in full.
@@ -35,12 +42,15 @@ pub struct RunReport {
     pub pipeline: String,
     /// How it ended.
     pub status: Status,
-    /// Logical instant of the delivery.
+    /// Logical instant of the delivery; of the last one, where there are several.
     pub scheduled: jiff::Timestamp,
-    /// What identifies the delivered window.
+    /// What identifies the delivered window; the last one, where there are several.
     pub window: String,
-    /// Where the files are.
+    /// Where the files are; the first of the sinks.
     pub target: String,
+    /// What became of each window at each sink, in the order in which they were dealt with.
+    #[serde(default)]
+    pub deliveries: Vec<DeliveryReport>,
     /// The layout.
     pub layout: LayoutReport,
     /// Rows.
@@ -67,6 +77,41 @@ pub struct RunReport {
     pub phases: Vec<PhaseReport>,
     /// Warnings in words.
     pub warnings: Vec<String>,
+}
+
+/// What became of a window at a sink.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryReport {
+    /// What identifies the window.
+    pub window: String,
+    /// The sink.
+    pub target: String,
+    /// What became of it.
+    pub status: Status,
+    /// Logical instant of the delivery, once it is planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled: Option<jiff::Timestamp>,
+    /// Its files, companions included.
+    pub files: u64,
+    /// Records in its data files.
+    pub rows: u64,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureReport>,
+}
+
+/// Why something failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureReport {
+    /// The error in words.
+    pub error: String,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Who has to act.
+    pub domain: Domain,
+    /// Whether trying again can help.
+    pub retry: Retry,
 }
 
 /// Identity of the layout.
@@ -185,37 +230,6 @@ pub struct PhaseReport {
     pub name: String,
     /// Milliseconds.
     pub millis: u64,
-}
-
-impl RunReport {
-    /// Tells the files of a delivery, and what each dataset came to; those of `datasets` even without files.
-    pub fn tell_files(&mut self, manifest: &Manifest, sink: &dyn Sink, datasets: &[String]) {
-        let ordered = manifest.of(Role::Data).into_iter().chain(manifest.of(Role::Companion));
-        self.files = ordered.map(|file| FileReport::of(file, sink)).collect();
-        let mut outputs = Vec::new();
-        let mut places = BTreeMap::new();
-        let told = self
-            .files
-            .iter()
-            .flat_map(|file| file.dataset.iter().chain(file.entries.iter().map(|entry| &entry.dataset)));
-        for dataset in datasets.iter().chain(told) {
-            places.entry(dataset.clone()).or_insert_with(|| {
-                outputs.push(OutputReport { dataset: dataset.clone(), files: 0, rows: 0 });
-                outputs.len() - 1
-            });
-        }
-        for file in &self.files {
-            let own = file.dataset.iter().map(|dataset| (dataset, file.rows.unwrap_or(0)));
-            let entries = file.entries.iter().map(|entry| (&entry.dataset, entry.rows));
-            for (dataset, rows) in own.chain(entries) {
-                if let Some(place) = places.get(dataset) {
-                    outputs[*place].files += 1;
-                    outputs[*place].rows += rows;
-                }
-            }
-        }
-        self.outputs = outputs;
-    }
 }
 
 impl FileReport {

@@ -1,28 +1,27 @@
-//! The order of side effects of a run, and nowhere else: lock, recover, plan, spool, seal, publish, commit.
-//! What each step does is in the module it belongs to.
+//! The order of side effects of a run, and nowhere else: lock, recover, find what is due, and for each window plan a
+//! slot a sink, extract once, seal, publish at every sink, commit. What each step does is in the module it belongs to.
 
-use std::path::{Path, PathBuf};
+mod attempt;
+mod goals;
+mod phases;
+
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use jiff::Timestamp;
-use outflow_layout::layout::{Layout, LogLevel, LogLine};
 
-use crate::dead_letter::DeadLetter;
 use crate::delivery;
 use crate::error::{Error, Result};
-use crate::extract::{self, Extracted, Extraction, View};
-use crate::ledger::{
-    Ledger, Manifest, PlanRecord, Role, SealedFile, Slot, SlotKey, SlotState, StateLock, make_private, spool_folder,
-};
-use crate::membership::{Delivered, Membership};
+use crate::ledger::{Ledger, PlanRecord, SlotKey, SlotState, StateLock};
+use crate::membership::Delivered;
 use crate::pipeline::{Pipeline, hex};
-use crate::progress::{Event, Progress};
-use crate::report::{self, LayoutReport, PhaseReport, RejectsReport, RowsReport, RunReport, SCHEMA, Status};
-use crate::source::listing;
-use crate::spool::{self, Spool, SpooledFile};
+use crate::progress::Progress;
+use crate::report::{RunReport, Status};
+use crate::source::listing::{self, InputFile};
 use crate::store::{self, Sink};
-use crate::transform::Notes;
+use attempt::{Place, alike};
+use goals::Goals;
+use phases::Phases;
 
 /// What the caller decides of a run.
 #[derive(Clone)]
@@ -33,7 +32,7 @@ pub struct RunOptions {
     pub at: Option<Timestamp>,
     /// Folder of the ledger, the spool and the dead letters.
     pub state: PathBuf,
-    /// A local folder to deliver to in place of the pipeline's sink.
+    /// A local folder to deliver to in place of the pipeline's sinks.
     pub local_sink: Option<PathBuf>,
     /// Overrides `delivery.max_rejects`.
     pub max_rejects: Option<u64>,
@@ -45,7 +44,15 @@ pub struct RunOptions {
     pub fixed_id: Option<String>,
 }
 
-/// Runs a pipeline once: delivers its window, or finds it delivered.
+impl RunOptions {
+    /// A text without the values that came from outside.
+    fn hide(&self, text: &str) -> String {
+        self.hidden.iter().fold(text.to_owned(), |text, (value, shown)| text.replace(value, shown))
+    }
+}
+
+/// Runs a pipeline once: delivers to each sink what it lacks, or finds it delivered. A sink that fails is told in the
+/// report and holds back no other; it is an error only where nothing at all was achieved.
 pub async fn run(pipeline: &Pipeline, options: &RunOptions, progress: &Arc<dyn Progress>) -> Result<RunReport> {
     let _lock = StateLock::acquire(&options.state)?;
     let ledger = Ledger::open(&options.state).await?;
@@ -53,14 +60,12 @@ pub async fn run(pipeline: &Pipeline, options: &RunOptions, progress: &Arc<dyn P
     ledger.begin_run(&run_id, &pipeline.spec.name).await?;
     let result = deliver(pipeline, options, &ledger, &run_id, progress).await;
     let outcome = match &result {
-        Ok(report) => ledger.finish_run(&run_id, "ok", &serde_json::json!(report)).await,
+        Ok(report) => {
+            let status = if report.status == Status::Partial { "partial" } else { "ok" };
+            ledger.finish_run(&run_id, status, &serde_json::json!(report)).await
+        }
         Err(error) => {
-            let message =
-                options.hidden.iter().fold(error.to_string(), |text, (value, shown)| text.replace(value, shown));
-            let told = serde_json::json!({
-                "schema": SCHEMA, "run_id": run_id, "pipeline": pipeline.spec.name, "status": "failed",
-                "error": message, "domain": error.domain(), "retry": error.retry(),
-            });
+            let told = RunReport::failed(&run_id, &pipeline.spec.name, &options.hide(&error.to_string()), error);
             ledger.finish_run(&run_id, "failed", &told).await
         }
     };
@@ -78,276 +83,270 @@ async fn deliver(
     progress: &Arc<dyn Progress>,
 ) -> Result<RunReport> {
     let mut clock = Phases::new(progress.as_ref());
-    let sink = open_sink(pipeline, options)?;
+    let sinks = open_sinks(pipeline, options)?;
     clock.begin("recover", None);
-    let sinks = std::slice::from_ref(&sink);
-    let mut recovery = delivery::recover(ledger, sinks, &options.state, &pipeline.spec.name, progress.as_ref()).await?;
-    clock.begin("list", None);
-    let inputs = pipeline.inputs().await?;
-    let input = window(pipeline, &inputs, options.at);
-    let last = match pipeline.compares() {
-        true => Delivered::last(ledger, &pipeline.spec.name, sink.identity()).await?,
-        false => None,
-    };
-    if pipeline.compares() && !recovery.failed.is_empty() {
-        // What changed since the last delivery is not known before that one is there.
-        return Err(recovery.failed.swap_remove(0).1.while_running());
-    }
-    let key = SlotKey {
-        pipeline: pipeline.spec.name.clone(),
-        target: sink.identity().to_owned(),
-        window: Delivered::window(last.as_ref(), input.clone()),
-    };
-    if let Some(at) = recovery.failed.iter().position(|(slot, _)| slot.key == key) {
-        return Err(recovery.failed.swap_remove(at).1.while_running());
-    }
-    let slot = ledger.plan(&key, &plan_record(pipeline, options, &key, run_id), run_id).await?;
-    let mut report = report(pipeline, &slot, run_id, sink.as_ref())?;
-    tell_recovery(&recovery, &mut report);
-    report.inputs = inputs.iter().map(|file| file.name.clone()).collect();
-    match slot.state {
-        SlotState::Published => {
-            report.tell_files(&ledger.manifest(&slot).await?, sink.as_ref(), &[]);
-            let recovered = report.recovered.contains(&slot.key.window);
-            report.status = if recovered { Status::Delivered } else { Status::AlreadyDelivered };
-            let changed = [
-                (slot.plan.config_hash != pipeline.digest, "the pipeline file"),
-                (slot.plan.layout_digest != pipeline.layout.digest, "the layout's code"),
-            ];
-            for (_, what) in changed.iter().filter(|(changed, _)| *changed) {
-                report.warnings.push(format!("{what} has changed since this window was delivered"));
-            }
-        }
-        SlotState::Quarantined => return Err(quarantined(&slot)),
-        _ => {
-            sink.check().await?;
-            let work = Work { pipeline, options, ledger, sink: sink.as_ref(), progress, input, last };
-            work.attempt(slot, inputs, &mut clock, &mut report).await?;
-        }
-    }
-    report.phases = clock.end();
-    Ok(report)
+    let recovery = delivery::recover(ledger, &sinks, &options.state, &pipeline.spec.name, progress.as_ref()).await?;
+    let mut report = RunReport::begun(pipeline, run_id, options.at.unwrap_or(options.now));
+    report.target = sinks[0].identity().to_owned();
+    report.tell_recovery(&recovery);
+    let work = Work { pipeline, options, ledger, run_id, progress };
+    let mut run = Run { work, goals: Goals::new(sinks, recovery.failed)?, clock, report, extractions: 0 };
+    run.windows().await?;
+    run.report.phases = run.clock.end();
+    run.goals.conclude(run.report)
 }
 
-/// What one attempt works with.
+/// What every step of a run works with.
+#[derive(Clone, Copy)]
 struct Work<'a> {
     pipeline: &'a Pipeline,
     options: &'a RunOptions,
     ledger: &'a Ledger,
-    sink: &'a dyn Sink,
+    run_id: &'a str,
     progress: &'a Arc<dyn Progress>,
+}
+
+/// What is extracted at once: a window, and the sinks that lack it.
+struct Due {
+    /// What identifies the window in the ledger.
+    window: String,
     /// The window as the input alone tells it.
     input: String,
     /// The members of the last delivery, for a pipeline that compares.
     last: Option<Delivered>,
+    /// The logical instant of deliveries that are planned now.
+    scheduled: Timestamp,
+    /// Numbers of the sinks.
+    goals: Vec<usize>,
+}
+
+/// A run under way.
+struct Run<'a> {
+    work: Work<'a>,
+    goals: Goals,
+    clock: Phases<'a>,
+    report: RunReport,
+    /// How often the input was extracted so far.
+    extractions: u32,
+}
+
+impl Run<'_> {
+    /// Delivers every window that is due.
+    async fn windows(&mut self) -> Result<()> {
+        // What changed since the last delivery is not known before that one is there.
+        let in_order = self.work.pipeline.compares();
+        self.goals.hold_back_unfinished(in_order, self.work.options, &mut self.report);
+        if self.goals.active().is_empty() {
+            return Ok(());
+        }
+        self.clock.begin("list", None);
+        let inputs = self.work.pipeline.inputs().await?;
+        self.report.inputs = inputs.iter().map(|file| file.name.clone()).collect();
+        for due in self.due(&inputs).await? {
+            self.window(&due, &inputs).await?;
+        }
+        Ok(())
+    }
+
+    /// The snapshot of the input, by sinks that are to get the same of it.
+    async fn due(&self, inputs: &[InputFile]) -> Result<Vec<Due>> {
+        let Work { pipeline, options, ledger, .. } = self.work;
+        let input = snapshot(pipeline, inputs, options.at);
+        let mut all: Vec<Due> = Vec::new();
+        for goal in self.goals.active() {
+            let last = match pipeline.compares() {
+                true => Delivered::last(ledger, &pipeline.spec.name, self.goals.sink(goal).identity()).await?,
+                false => None,
+            };
+            match all.iter_mut().find(|due| due.last == last) {
+                Some(due) => due.goals.push(goal),
+                None => all.push(Due {
+                    window: Delivered::window(last.as_ref(), input.clone()),
+                    input: input.clone(),
+                    last,
+                    scheduled: options.at.unwrap_or(options.now),
+                    goals: vec![goal],
+                }),
+            }
+        }
+        Ok(all)
+    }
+
+    /// One window: a slot a sink, one extraction for those that may share it, then each sink by itself.
+    async fn window(&mut self, due: &Due, inputs: &[InputFile]) -> Result<()> {
+        (self.report.window, self.report.scheduled) = (due.window.clone(), due.scheduled);
+        for mut places in alike(self.plan(due).await?) {
+            self.extractions += 1;
+            let letters = self.work.letters(self.extractions);
+            let extracted = self.work.extract(due, &places, inputs, letters, &mut self.clock).await;
+            let result = match extracted {
+                Ok(mut made) => self.publish(due, &mut places, &mut made).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = result {
+                let goals = places.iter().map(|place| place.goal).collect::<Vec<_>>();
+                self.goals.fail(&goals, &due.window, error, self.work.options, &mut self.report);
+            }
+        }
+        Ok(())
+    }
+
+    /// The slots of a window that are to be filled. Those that are delivered, or cannot be, are told at once.
+    async fn plan(&mut self, due: &Due) -> Result<Vec<Place>> {
+        let mut places = Vec::new();
+        let mut record = None;
+        for sink in self.goals.all() {
+            // Names are drawn once: a sink that comes later gets those that another has.
+            record = record.or(self.work.ledger.planned(&self.work.key(due, sink.as_ref())).await?);
+        }
+        let record = self.work.plan_record(due, record, self.goals.all()[0].identity());
+        for &goal in &due.goals {
+            match self.slot(due, goal, &record).await {
+                Ok(place) => places.extend(place),
+                Err(error) => self.goals.fail(&[goal], &due.window, error, self.work.options, &mut self.report),
+            }
+        }
+        Ok(places)
+    }
+
+    /// The slot of one sink; none where it is published.
+    async fn slot(&mut self, due: &Due, goal: usize, record: &PlanRecord) -> Result<Option<Place>> {
+        let sink = self.goals.sink(goal).clone();
+        let key = self.work.key(due, sink.as_ref());
+        if let Some(error) = self.goals.take_unfinished(&key) {
+            return Err(error.while_running());
+        }
+        let slot = self.work.ledger.plan(&key, record, self.work.run_id).await?;
+        match slot.state {
+            SlotState::Published => {
+                let manifest = self.work.ledger.manifest(&slot).await?;
+                self.report.tell_known(self.work.pipeline, &slot, &manifest, sink.as_ref());
+                Ok(None)
+            }
+            SlotState::Quarantined => Err(Error::external(format!(
+                "this window is quarantined: {}",
+                slot.reason.as_deref().unwrap_or("no reason is recorded")
+            ))
+            .hint(
+                "look at the target: outflow never overwrites what it did not write; `--at` delivers the window under \
+                 another instant",
+            )),
+            _ => {
+                sink.check().await?;
+                let numbers = self.work.ledger.last_numbers(&slot.key.pipeline, &slot.key.target).await?;
+                Ok(Some(Place { goal, sink, slot, numbers }))
+            }
+        }
+    }
+
+    /// Seals what was extracted in every slot, then shows it at every sink; one that fails holds back no other.
+    async fn publish(&mut self, due: &Due, places: &mut [Place], made: &mut attempt::Made) -> Result<()> {
+        let Work { ledger, options, progress, .. } = self.work;
+        self.report.tell_extraction(&made.rows, &made.rejects, &made.transforms, made.reads);
+        self.clock.begin("seal", None);
+        let mut sealed = Vec::new();
+        for (number, place) in places.iter_mut().enumerate() {
+            match self.work.seal(due, made, place, number == 0).await.map_err(Error::while_running) {
+                Ok(manifest) => sealed.push((place, manifest)),
+                Err(error) => {
+                    self.goals.fail(&[place.goal], &due.window, error, options, &mut self.report);
+                }
+            }
+        }
+        self.report.warnings.append(&mut made.warnings);
+        let bytes = sealed.iter().flat_map(|(_, manifest)| &manifest.files).map(|file| file.bytes).sum();
+        self.clock.begin("deliver", Some(bytes));
+        let published = sealed.into_iter().map(async |(place, manifest)| {
+            let result = match place.slot.state {
+                // Nothing was sealed, for there is nothing: once the cause is mended, the same window is delivered.
+                SlotState::Planned => Ok(()),
+                _ => delivery::publish(ledger, place.sink.as_ref(), &options.state, &mut place.slot, progress.as_ref())
+                    .await
+                    .map(drop),
+            };
+            (place, manifest, result)
+        });
+        let mut datasets = Some(made.datasets.as_slice());
+        for (place, manifest, result) in futures::future::join_all(published).await {
+            match result {
+                Ok(()) => {
+                    let status = if manifest.files.is_empty() { Status::Empty } else { Status::Delivered };
+                    self.report.tell_delivery(&place.slot, &manifest, place.sink.as_ref(), status, datasets.take());
+                }
+                Err(error) => {
+                    let error = error.while_running();
+                    self.goals.fail(&[place.goal], &due.window, error, options, &mut self.report);
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Work<'_> {
-    async fn attempt(
-        &self,
-        mut slot: Slot,
-        inputs: Vec<listing::InputFile>,
-        clock: &mut Phases<'_>,
-        report: &mut RunReport,
-    ) -> Result<()> {
-        let scheduled = timestamp(slot.plan.scheduled_ms)?;
-        let info = self.pipeline.run_info(&slot.plan.run_id, scheduled);
-        let mut layout = self.pipeline.open_layout(&info).await?;
-        let folder = spool_folder(&self.options.state, &slot);
-        empty_folder(&folder)?;
-        let letters = self.options.state.join("rejects").join(format!("{}.jsonl", report.run_id));
-        let limit = self.options.max_rejects.or(self.pipeline.spec.delivery.max_rejects);
+    fn key(&self, due: &Due, sink: &dyn Sink) -> SlotKey {
+        let pipeline = self.pipeline.spec.name.clone();
+        SlotKey { pipeline, target: sink.identity().to_owned(), window: due.window.clone() }
+    }
 
-        let membership = match self.pipeline.compares() {
-            true => Membership::of(&self.options.state, self.last.as_ref(), &slot)?,
-            false => Membership::default(),
-        };
-        let notes = Arc::new(Notes { membership, ..Notes::default() });
-        clock.begin("extract", Some(inputs.iter().map(|file| file.size).sum()));
-        let numbers = self.ledger.last_numbers(&slot.key.pipeline, &slot.key.target).await?;
-        let extraction = Extraction {
-            pipeline: self.pipeline,
-            inputs: &inputs,
-            scheduled,
-            memory: self.options.memory,
-            limit: None,
-            view: View::Delivered,
-            numbers: &numbers,
-            notes: notes.clone(),
-            progress: self.progress,
-        };
-        let dead = Arc::new(DeadLetter::create(&letters, limit));
-        let spool = Spool::new(&folder, &slot.plan.nonce_seed, self.progress.as_ref());
-        let Extracted { files, rows, reads, datasets, counters } =
-            extract::extract(&extraction, &spool, layout.as_mut(), &dead).await?;
+    /// The dead-letter file of an extraction of this run, counted from 1.
+    fn letters(&self, extraction: u32) -> PathBuf {
+        let more = if extraction == 1 { String::new() } else { format!("-{extraction}") };
+        self.options.state.join("rejects").join(format!("{}{more}.jsonl", self.run_id))
+    }
 
-        report.reads = reads;
-        report.rows =
-            RowsReport { read: rows, rejected: dead.count(), written: files.iter().map(SpooledFile::rows).sum() };
-        report.rejects = rejects_report(&dead, &letters);
-        report.transforms = notes.tally.report();
-        if listing::snapshot(&self.pipeline.inputs().await?) != listing::snapshot(&inputs) {
-            return Err(Error::transient("the input changed while it was read; nothing was published")
-                .hint("let the writer finish, under another name, before the pipeline runs"));
+    /// What is drawn for the slots of a window, unless it was drawn before.
+    fn plan_record(&self, due: &Due, before: Option<PlanRecord>, first_target: &str) -> PlanRecord {
+        let drawn = before.unwrap_or_else(|| PlanRecord {
+            run_id: self.run_id.to_owned(),
+            scheduled_ms: due.scheduled.as_millisecond(),
+            config_hash: String::new(),
+            layout_digest: String::new(),
+            nonce_seed: match &self.options.fixed_id {
+                Some(id) => sha256(id.as_bytes()),
+                None => {
+                    let name = &self.pipeline.spec.name;
+                    sha256(format!("{name}\0{first_target}\0{}", due.window).as_bytes())
+                }
+            },
+        });
+        let layout_digest = self.pipeline.layout.digest.clone();
+        PlanRecord { config_hash: self.pipeline.digest.clone(), layout_digest, ..drawn }
+    }
+}
+
+/// The pipeline's sinks, or the folder that stands in for them.
+pub(crate) fn open_sinks(pipeline: &Pipeline, options: &RunOptions) -> Result<Vec<Arc<dyn Sink>>> {
+    if let Some(folder) = &options.local_sink {
+        return Ok(vec![Arc::new(store::Folder::standing_in(folder, pipeline.target())?)]);
+    }
+    let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
+    for spec in pipeline.spec.all_sinks() {
+        let sink = store::open_sink(spec, &pipeline.base)?;
+        if sinks.iter().any(|known| known.identity() == sink.identity()) {
+            return Err(Error::user(format!("two sinks are the same place, `{}`", sink.identity()))
+                .hint("a file is delivered to a place once: remove one of the two"));
         }
-        let publish = async {
-            clock.begin("seal", None);
-            let files = self.files(&folder, files, layout.as_mut()).await?;
-            let remembered = notes.membership.remembered(&self.input, &slot.key.window)?;
-            let manifest = Manifest { files, counters, remembered };
-            let serious = |line: &LogLine| matches!(line.level, LogLevel::Warn | LogLevel::Error);
-            report.warnings.extend(layout.take_log().into_iter().filter(serious).map(|line| line.message));
-            if manifest.files.is_empty() {
-                // Nothing is committed: once the cause is mended, the same window is delivered.
-                return Ok(());
-            }
-            self.ledger.spooled(&mut slot).await?;
-            delivery::seal(self.ledger, &self.options.state, &mut slot, &manifest).await?;
-            clock.begin("deliver", Some(manifest.files.iter().map(|file| file.bytes).sum()));
-            delivery::publish(self.ledger, self.sink, &self.options.state, &mut slot, self.progress.as_ref()).await?;
-            report.tell_files(&manifest, self.sink, &datasets);
-            report.status = Status::Delivered;
-            Ok(())
-        };
-        publish.await.map_err(Error::while_running)
+        sinks.push(sink);
     }
-
-    /// Everything the slot will publish: data files, then the layout's companions, written beside them.
-    async fn files(&self, folder: &Path, files: Vec<SpooledFile>, layout: &mut dyn Layout) -> Result<Vec<SealedFile>> {
-        let artifacts = spool::companions(layout, &files, self.sink.target()).await?;
-        let mut sealed = files.into_iter().filter_map(sealed_data).collect::<Vec<_>>();
-        for artifact in artifacts {
-            let ordinal = sealed.len() as u32;
-            let path = folder.join(format!("{ordinal:06}"));
-            write_synced(&path, &artifact.body)?;
-            sealed.push(SealedFile {
-                ordinal,
-                role: Role::Companion,
-                path: artifact.path,
-                spool_path: path,
-                rows: 0,
-                bytes: artifact.body.len() as u64,
-                sha256: sha256(&artifact.body),
-                content_type: Some(artifact.content_type),
-                metadata: Vec::new(),
-                details: serde_json::Value::Null,
-            });
-        }
-        sealed.iter_mut().zip(0..).for_each(|(file, ordinal)| file.ordinal = ordinal);
-        Ok(sealed)
+    if sinks.is_empty() {
+        return Err(Error::user("the pipeline names no sink"));
     }
-}
-
-fn sealed_data(file: SpooledFile) -> Option<SealedFile> {
-    let rows = file.rows();
-    let details = report::details(&file);
-    // Every file has a part; the first names it, and all tell the size and digest of the whole.
-    let part = file.parts.into_iter().next()?;
-    Some(SealedFile {
-        ordinal: 0,
-        role: Role::Data,
-        path: part.name.path,
-        spool_path: file.path,
-        rows,
-        bytes: part.facts.bytes,
-        sha256: part.facts.sha256,
-        content_type: part.name.content_type,
-        metadata: part.name.metadata,
-        details,
-    })
-}
-
-fn open_sink(pipeline: &Pipeline, options: &RunOptions) -> Result<Arc<dyn Sink>> {
-    match &options.local_sink {
-        None => store::open_sink(&pipeline.spec.sink, &pipeline.base),
-        Some(folder) => Ok(Arc::new(store::Folder::standing_in(folder, pipeline.target())?)),
-    }
-}
-
-fn tell_recovery(recovery: &delivery::Recovery, report: &mut RunReport) {
-    report.recovered = recovery.published.iter().map(|(slot, _)| slot.key.window.clone()).collect();
-    for slot in &recovery.quarantined {
-        let reason = slot.reason.as_deref().unwrap_or("no reason is recorded");
-        report.warnings.push(format!("an unfinished delivery was set aside: {reason}"));
-    }
-    for (slot, error) in &recovery.failed {
-        report.warnings.push(format!("an unfinished delivery of {} could not be finished: {error}", slot.key.window));
-    }
-    for slot in &recovery.stranded {
-        report.warnings.push(format!(
-            "an unfinished delivery waits for its target {}, which the pipeline no longer has",
-            slot.key.target
-        ));
-    }
+    Ok(sinks)
 }
 
 /// What is delivered: the snapshot of the input, and the parameters and logical instant that the caller fixed.
-fn window(pipeline: &Pipeline, inputs: &[listing::InputFile], at: Option<Timestamp>) -> String {
+fn snapshot(pipeline: &Pipeline, inputs: &[InputFile], at: Option<Timestamp>) -> String {
     let at = at.map(|at| format!("at {at} ")).unwrap_or_default();
-    // Their digest: a value may be a secret, and the ledger keeps none.
-    let parameters = match pipeline.parameters.is_empty() {
+    format!("{at}{}input {}", parameters(pipeline), listing::snapshot(inputs))
+}
+
+/// The parameters of a run as part of what it delivers: their digest, for a value may be a secret.
+fn parameters(pipeline: &Pipeline) -> String {
+    match pipeline.parameters.is_empty() {
         true => String::new(),
         false => format!("parameters {} ", &sha256(format!("{:?}", pipeline.parameters).as_bytes())[..16]),
-    };
-    format!("{at}{parameters}input {}", listing::snapshot(inputs))
-}
-
-fn plan_record(pipeline: &Pipeline, options: &RunOptions, key: &SlotKey, run_id: &str) -> PlanRecord {
-    PlanRecord {
-        run_id: run_id.to_owned(),
-        scheduled_ms: options.at.unwrap_or(options.now).as_millisecond(),
-        config_hash: pipeline.digest.clone(),
-        layout_digest: pipeline.layout.digest.clone(),
-        nonce_seed: match &options.fixed_id {
-            Some(id) => sha256(id.as_bytes()),
-            None => sha256(format!("{}\0{}\0{}", key.pipeline, key.target, key.window).as_bytes()),
-        },
     }
-}
-
-fn report(pipeline: &Pipeline, slot: &Slot, run_id: &str, sink: &dyn Sink) -> Result<RunReport> {
-    Ok(RunReport {
-        schema: SCHEMA.to_owned(),
-        run_id: run_id.to_owned(),
-        pipeline: pipeline.spec.name.clone(),
-        status: Status::Empty,
-        scheduled: timestamp(slot.plan.scheduled_ms)?,
-        window: slot.key.window.clone(),
-        target: sink.identity().to_owned(),
-        layout: LayoutReport {
-            name: pipeline.layout.name.clone(),
-            version: pipeline.layout.version.clone(),
-            digest: pipeline.layout.digest.clone(),
-        },
-        rows: RowsReport::default(),
-        transforms: Vec::new(),
-        rejects: RejectsReport::default(),
-        outputs: Vec::new(),
-        files: Vec::new(),
-        recovered: Vec::new(),
-        inputs: Vec::new(),
-        reads: 0,
-        phases: Vec::new(),
-        warnings: Vec::new(),
-    })
-}
-
-fn rejects_report(dead: &DeadLetter, path: &Path) -> RejectsReport {
-    let codes = dead.codes();
-    RejectsReport { path: (!codes.is_empty()).then(|| path.display().to_string()), codes }
-}
-
-fn quarantined(slot: &Slot) -> Error {
-    Error::external(format!(
-        "this window is quarantined: {}",
-        slot.reason.as_deref().unwrap_or("no reason is recorded")
-    ))
-    .hint("look at the target: outflow never overwrites what it did not write; `--at` delivers the window under another instant")
-}
-
-fn timestamp(ms: i64) -> Result<Timestamp> {
-    Timestamp::from_millisecond(ms)
-        .map_err(|cause| Error::internal("the ledger holds an impossible time").caused_by(cause))
 }
 
 fn run_id(now: Timestamp) -> String {
@@ -359,52 +358,4 @@ fn run_id(now: Timestamp) -> String {
 fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest;
     hex(&sha2::Sha256::digest(bytes))
-}
-
-fn empty_folder(folder: &Path) -> Result<()> {
-    let failed =
-        |cause: std::io::Error| Error::external(format!("cannot prepare the spool `{}`: {cause}", folder.display()));
-    match std::fs::remove_dir_all(folder) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => Err(failed(cause)),
-        _ => make_private(folder),
-    }
-}
-
-fn write_synced(path: &Path, body: &[u8]) -> Result<()> {
-    let write = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create_new(path)?;
-        std::io::Write::write_all(&mut file, body)?;
-        file.sync_all()
-    };
-    write().map_err(|cause| Error::external(format!("cannot write `{}`: {cause}", path.display())))
-}
-
-/// Names phases for the watcher and times them for the report.
-struct Phases<'a> {
-    progress: &'a dyn Progress,
-    done: Vec<PhaseReport>,
-    current: Option<(String, Instant)>,
-}
-
-impl<'a> Phases<'a> {
-    fn new(progress: &'a dyn Progress) -> Self {
-        Self { progress, done: Vec::new(), current: None }
-    }
-
-    fn begin(&mut self, name: &str, total: Option<u64>) {
-        self.stop();
-        self.progress.event(Event::Phase { name, total });
-        self.current = Some((name.to_owned(), Instant::now()));
-    }
-
-    fn stop(&mut self) {
-        if let Some((name, since)) = self.current.take() {
-            self.done.push(PhaseReport { name, millis: since.elapsed().as_millis() as u64 });
-        }
-    }
-
-    fn end(mut self) -> Vec<PhaseReport> {
-        self.stop();
-        self.done
-    }
 }

@@ -25,15 +25,15 @@ impl Verified {
     }
 }
 
-/// Reads back every published file of a pipeline that belongs to its present target.
+/// Reads back every published file of a pipeline that belongs to its present targets.
 pub async fn verify(pipeline: &Pipeline, ledger: &Ledger) -> Result<Vec<Verified>> {
-    let sink = store::open_sink(&pipeline.spec.sink, &pipeline.base)?;
+    let sinks = pipeline.spec.all_sinks().map(|sink| store::open_sink(sink, &pipeline.base));
+    let sinks = sinks.collect::<Result<Vec<_>>>()?;
     let filter = FileFilter { pipeline: Some(pipeline.spec.name.clone()), run: None, limit: 0 };
     let mut verified = Vec::new();
     for record in ledger.files(&filter).await? {
-        if record.state != SlotState::Published || record.key.target != sink.identity() {
-            continue;
-        }
+        let sink = sinks.iter().find(|sink| sink.identity() == record.key.target);
+        let Some(sink) = sink.filter(|_| record.state == SlotState::Published) else { continue };
         let outcome = match sink.compare(&record.file, Trust::Bytes).await? {
             Proof::Same => "intact".to_owned(),
             Proof::Absent => "absent".to_owned(),

@@ -4,6 +4,7 @@
 mod names;
 mod plugins;
 mod references;
+mod schedule;
 mod schema;
 mod secrets;
 mod yaml;
@@ -11,6 +12,7 @@ mod yaml;
 pub use names::*;
 pub use plugins::*;
 pub use references::*;
+pub use schedule::*;
 pub use schema::*;
 pub use secrets::*;
 pub use yaml::*;
@@ -96,5 +98,5 @@ pub static CODES: &[&CodeDoc] = &[
     &OF104, &OF105, &OF106, &OF107, &OF108, &OF109, &OF110, &OF111, &OF112, &OF113, &OF114, &OF115, &OF116, &OF117,
     &OF118, &OF201, &OF202, &OF203, &OF204, &OF205, &OF206, &OF207, &OF208, &OF209, &OF210, &OF211, &OF301, &OF302,
     &OF303, &OF304, &OF305, &OF306, &OF307, &OF401, &OF402, &OF403, &OF404, &OF405, &OF406, &OF407, &OF408, &OF501,
-    &OF502, &OF503, &OF901, &OF902, &OF903,
+    &OF502, &OF503, &OF601, &OF901, &OF902, &OF903,
 ];

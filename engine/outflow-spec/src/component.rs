@@ -18,6 +18,12 @@ pub(crate) fn check(root: &Node, schema: &Value) -> (Vec<Finding>, BTreeSet<Stri
             picks.block(kind, &format!("/{kind}"), &entry.value, Some(entry), &names(schema, definition));
         }
     }
+    if let Some(Node { kind: NodeKind::Sequence(items), .. }) = root.get("sinks") {
+        let known = names(schema, "SinkSpec");
+        for (index, item) in items.iter().enumerate() {
+            picks.block("sink", &format!("/sinks/{index}"), item, None, &known);
+        }
+    }
     if let Some(Node { kind: NodeKind::Sequence(items), .. }) = root.get("transforms") {
         let known = names(schema, "TransformSpec");
         for (index, item) in items.iter().enumerate() {

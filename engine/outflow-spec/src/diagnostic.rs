@@ -7,6 +7,7 @@ use crate::text::Span;
 mod names;
 mod plugins;
 mod references;
+mod schedule;
 mod schema;
 mod secrets;
 mod yaml;

@@ -5,6 +5,7 @@ mod component;
 pub mod diagnostic;
 pub mod fill;
 mod ignores;
+pub mod incremental;
 pub mod layout;
 pub mod lint;
 pub mod load;

@@ -15,6 +15,7 @@ pub(crate) mod bucket_name;
 pub(crate) mod columns;
 pub(crate) mod dialect;
 pub(crate) mod hash_key;
+pub(crate) mod incremental;
 pub(crate) mod known_names;
 pub(crate) mod literal_secret;
 pub(crate) mod name_unique;
@@ -24,6 +25,7 @@ pub(crate) mod outputs;
 pub(crate) mod path_shape;
 pub mod personal;
 pub(crate) mod repeated_column;
+pub(crate) mod sinks;
 pub(crate) mod template_syntax;
 pub(crate) mod transform_rules;
 
@@ -38,6 +40,7 @@ const RULES: &[Rule] = &[
     columns::check,
     dialect::check,
     hash_key::check,
+    incremental::check,
     known_names::check,
     literal_secret::check,
     name_unique::check,
@@ -45,6 +48,7 @@ const RULES: &[Rule] = &[
     options_agree::check,
     path_shape::check,
     repeated_column::check,
+    sinks::check,
     template_syntax::check,
     transform_rules::check,
 ];
@@ -113,6 +117,13 @@ impl<'a> Scope<'a> {
     pub fn items(&self, pointer: &str) -> Vec<(String, &'a Value)> {
         let items = self.value.pointer(pointer).and_then(Value::as_array);
         items.into_iter().flatten().enumerate().map(|(index, item)| (format!("{pointer}/{index}"), item)).collect()
+    }
+
+    /// Pointers of the blocks of one kind of sink: `s3` gives `/sink/s3` or `/sinks/1/s3` and so on.
+    pub fn sinks(&self, component: &str) -> Vec<String> {
+        let several = self.items("/sinks").into_iter().map(|(pointer, _)| pointer);
+        let blocks = several.chain(["/sink".to_owned()]).map(|pointer| format!("{pointer}/{component}"));
+        blocks.filter(|pointer| self.value.pointer(pointer).is_some()).collect()
     }
 
     /// Pointers of the blocks of one transform: `hash` gives `/transforms/0/hash` and so on.

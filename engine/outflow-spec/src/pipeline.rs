@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::incremental::IncrementalSpec;
 use crate::layout::LayoutSpec;
 use crate::sink::SinkSpec;
 use crate::source::SourceSpec;
@@ -18,6 +19,7 @@ pub const NAME_PATTERN: &str = "^[a-z0-9](-?[a-z0-9])*$";
 /// named files, and the sink that stores them.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("if" = {"required": ["sinks"]}, "else" = {"required": ["sink"]}))]
 pub struct PipelineSpec {
     /// Version of the pipeline language. Always `1`.
     #[schemars(range(min = 1, max = 1))]
@@ -40,16 +42,34 @@ pub struct PipelineSpec {
     pub timezone: Option<String>,
     /// Where rows come from.
     pub source: SourceSpec,
+    /// Which rows a run delivers. Unset: all that the source has.
+    #[serde(default)]
+    pub incremental: Option<IncrementalSpec>,
     /// What happens to rows, in order.
     #[serde(default)]
     pub transforms: Vec<TransformSpec>,
     /// How rows become files.
     pub layout: LayoutSpec,
     /// Where files go.
-    pub sink: SinkSpec,
+    #[serde(default)]
+    #[schemars(with = "SinkSpec")]
+    pub sink: Option<SinkSpec>,
+    /// In place of `sink`, several places that the same files go to: rows are read once, and names and bytes are equal
+    /// at all of them. Each is published by itself, and one that fails holds back no other: the next run delivers what
+    /// it lacks. Example: `[{local: {path: archive}}, {s3: {bucket: acme-feeds}}]`.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub sinks: Vec<SinkSpec>,
     /// Rules of delivery.
     #[serde(default)]
     pub delivery: DeliverySpec,
+}
+
+impl PipelineSpec {
+    /// Every place that files go to, in the order written.
+    pub fn all_sinks(&self) -> impl Iterator<Item = &SinkSpec> {
+        self.sink.iter().chain(&self.sinks)
+    }
 }
 
 /// Rules of delivery.

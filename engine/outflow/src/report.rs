@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use indicatif::{HumanBytes, HumanCount, HumanDuration};
-use outflow_engine::report::{RunReport, Status};
+use outflow_engine::report::{DeliveryReport, RunReport, Status};
 
 /// Files that are named one by one.
 const SHOWN: usize = 12;
@@ -18,8 +18,13 @@ pub fn human(report: &RunReport) -> String {
         Status::Delivered => format!("delivered to {}", report.target),
         Status::AlreadyDelivered => format!("already delivered to {}: nothing written", report.target),
         Status::Empty => "no rows to deliver: nothing written".to_owned(),
+        Status::Partial => "some deliveries failed".to_owned(),
+        Status::Failed => "failed".to_owned(),
     };
     let _ = writeln!(text, "{}: {headline}", report.pipeline);
+    if report.deliveries.len() > 1 {
+        deliveries(&report.deliveries, &mut text);
+    }
     for file in report.files.iter().take(SHOWN) {
         let rows = file
             .rows
@@ -68,6 +73,36 @@ pub fn human(report: &RunReport) -> String {
     text
 }
 
+/// What became of each window at each sink; of many, the last ones, and every failure.
+fn deliveries(all: &[DeliveryReport], text: &mut String) {
+    let left_out = all.len().saturating_sub(SHOWN);
+    if left_out > 0 {
+        let _ = writeln!(text, "  … {} before", counted(left_out, "delivery"));
+    }
+    for (index, delivery) in all.iter().enumerate() {
+        if index < left_out && delivery.failure.is_none() {
+            continue;
+        }
+        let became = match &delivery.failure {
+            Some(failure) => format!("failed: {}", failure.error),
+            None => match delivery.status {
+                Status::AlreadyDelivered => "already delivered".to_owned(),
+                Status::Empty => "no rows".to_owned(),
+                _ => format!("{}, {} rows", counted(delivery.files as usize, "file"), HumanCount(delivery.rows)),
+            },
+        };
+        let _ = writeln!(text, "  {} to {}: {became}", delivery.window, delivery.target);
+        if let Some(hint) = delivery.failure.as_ref().and_then(|failure| failure.hint.as_ref()) {
+            let _ = writeln!(text, "    hint: {hint}");
+        }
+    }
+}
+
 fn counted(count: usize, what: &str) -> String {
-    format!("{} {what}{}", HumanCount(count as u64), if count == 1 { "" } else { "s" })
+    let what = match (count, what.strip_suffix('y')) {
+        (1, _) => what.to_owned(),
+        (_, Some(stem)) => format!("{stem}ies"),
+        (_, None) => format!("{what}s"),
+    };
+    format!("{} {what}", HumanCount(count as u64))
 }

@@ -23,13 +23,12 @@ pub struct Recovery {
     pub quarantined: Vec<Slot>,
     /// Sealed for a target the pipeline does not have any more; untouched.
     pub stranded: Vec<Slot>,
-    /// Not finished, with an error that waiting does not cure. They stay as they are and keep no other window waiting;
-    /// the next run tries again.
+    /// Not finished, with the error. They stay as they are; the next run tries again.
     pub failed: Vec<(Slot, Error)>,
 }
 
 /// Brings every unfinished delivery of a pipeline to its end. The caller holds the state lock.
-/// Ends early when a target cannot be reached for now; what was not finished stays for the next run.
+/// A target that cannot be reached for now is not asked again; what was not finished stays for the next run.
 pub async fn recover(
     ledger: &Ledger,
     sinks: &[Arc<dyn Sink>],
@@ -41,13 +40,18 @@ pub async fn recover(
     kill_point!("recover-started");
     for mut slot in ledger.unfinished(pipeline).await? {
         kill_point!("recover-slot");
+        let gone =
+            |(failed, error): &(Slot, Error)| failed.key.target == slot.key.target && error.retry() == Retry::Later;
+        if slot.state.is_pinned() && recovery.failed.iter().any(gone) {
+            continue;
+        }
         match settle(ledger, sinks, state, &mut slot, progress).await {
             Ok(Some(Outcome::Published(published))) => recovery.published.push((slot, published)),
             Ok(Some(Outcome::Reopened(_))) => recovery.replanned.push(slot),
             Ok(Some(Outcome::Quarantined(_))) => recovery.quarantined.push(slot),
             Ok(None) => recovery.stranded.push(slot),
-            Err(error) if error.retry() == Retry::Never => recovery.failed.push((slot, error)),
-            Err(error) => return Err(error),
+            Err(error) if error.retry() == Retry::Locked => return Err(error),
+            Err(error) => recovery.failed.push((slot, error)),
         }
     }
     collect(ledger, state).await?;

@@ -70,7 +70,10 @@ async fn prepare(ledger: &Ledger, state: &Path, sink: &dyn Sink, run: &str) -> R
 
 /// What a run does: recover, then deliver the window unless that is done.
 async fn run(ledger: &Ledger, state: &Path, sink: &Arc<dyn Sink>, id: &str) -> Result<Slot> {
-    recover(ledger, std::slice::from_ref(sink), state, "p", &Quiet).await?;
+    let recovery = recover(ledger, std::slice::from_ref(sink), state, "p", &Quiet).await?;
+    if let Some((_, error)) = recovery.failed.into_iter().next() {
+        return Err(error);
+    }
     let mut slot = prepare(ledger, state, sink.as_ref(), id).await?;
     if slot.state.is_pinned() {
         publish(ledger, sink.as_ref(), state, &mut slot, &Quiet).await?;

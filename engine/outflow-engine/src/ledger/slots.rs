@@ -52,6 +52,19 @@ impl Ledger {
         Ok(slot)
     }
 
+    /// What was drawn for a slot, if it exists.
+    pub async fn planned(&self, key: &SlotKey) -> Result<Option<PlanRecord>> {
+        let plan: Option<String> =
+            sqlx::query_scalar("SELECT plan FROM slot WHERE pipeline = ? AND target = ? AND time_window = ?")
+                .bind(&key.pipeline)
+                .bind(&key.target)
+                .bind(&key.window)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(|error| self.failure("planning", error))?;
+        plan.map(|plan| self.parse(&plan)).transpose()
+    }
+
     async fn begin_attempt(
         &self,
         tx: &mut Transaction<'_, Sqlite>,

@@ -37,9 +37,9 @@ pub enum Location {
     Object(Arc<dyn ObjectStore>, object_store::path::Path),
 }
 
-/// Lists the files of a source, in name order. Relative paths start at `base`. What lies below `leave_out`, the folder
-/// of a local sink, is never input.
-pub async fn list(spec: &FilesSource, base: &Path, leave_out: Option<&Path>) -> Result<Vec<InputFile>> {
+/// Lists the files of a source, in name order. Relative paths start at `base`. What lies below `leave_out`, the folders
+/// of local sinks, is never input.
+pub async fn list(spec: &FilesSource, base: &Path, leave_out: &[PathBuf]) -> Result<Vec<InputFile>> {
     let mut files = match spec.path.strip_prefix("s3://") {
         Some(rest) => list_s3(spec, rest).await?,
         None => list_local(&spec.path, base, leave_out)?,
@@ -61,7 +61,7 @@ pub fn snapshot(files: &[InputFile]) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn list_local(path: &str, base: &Path, leave_out: Option<&Path>) -> Result<Vec<InputFile>> {
+fn list_local(path: &str, base: &Path, leave_out: &[PathBuf]) -> Result<Vec<InputFile>> {
     let base = plain(base)?;
     let full = plain(&base.join(path))?;
     let candidates = if full.is_dir() {
@@ -76,12 +76,12 @@ fn list_local(path: &str, base: &Path, leave_out: Option<&Path>) -> Result<Vec<I
     } else {
         Vec::new()
     };
-    let leave_out = leave_out.map(plain).transpose()?;
+    let leave_out = leave_out.iter().map(|folder| plain(folder)).collect::<Result<Vec<_>>>()?;
     let mut files = Vec::new();
     for candidate in candidates {
         let metadata = std::fs::metadata(&candidate)
             .map_err(|cause| Error::external(format!("cannot read `{}`: {cause}", candidate.display())))?;
-        if !metadata.is_file() || leave_out.as_ref().is_some_and(|folder| candidate.starts_with(folder)) {
+        if !metadata.is_file() || leave_out.iter().any(|folder| candidate.starts_with(folder)) {
             continue;
         }
         // An absolute path is one name wherever the pipeline is called from; a relative one moves with its project.

@@ -93,6 +93,9 @@ impl Finding {
             crate::pipeline::NAME_PATTERN => finding.with_help(
                 "use lower-case letters, digits and single hyphens between them, such as `simon-welcome-flow`",
             ),
+            crate::incremental::SPAN_PATTERN => {
+                finding.with_help("write a whole number and `s`, `m`, `h` or `d`, such as `10m`")
+            }
             crate::source::ASCII_PATTERN => finding.with_help("use one printable ASCII character or a tab"),
             _ => finding.with_help(format!("it must match `{pattern}`")),
         }

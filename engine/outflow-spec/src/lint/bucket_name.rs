@@ -5,7 +5,12 @@ use crate::lint::Scope;
 
 /// Applies the rule.
 pub fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
-    let pointer = "/sink/s3/bucket";
+    for block in scope.sinks("s3") {
+        bucket(scope, &format!("{block}/bucket"), findings);
+    }
+}
+
+fn bucket(scope: &Scope<'_>, pointer: &str, findings: &mut Vec<Finding>) {
     let Some(bucket) = scope.text_at(pointer) else { return };
     let label = match (bucket.contains("://"), bucket.ends_with('/'), bucket.contains('/')) {
         (true, _, _) => "starts with a scheme",

@@ -114,6 +114,9 @@ struct View<'a> {
 impl View<'_> {
     fn track(&self, columns: Option<Vec<Column>>, findings: &mut Vec<Finding>) {
         let mut rows = Rows { columns, hashed: BTreeMap::new() };
+        if let Some(incremental) = &self.spec.incremental {
+            self.require("/incremental/cursor", &incremental.cursor, &rows, findings);
+        }
         for (index, transform) in self.spec.transforms.iter().enumerate() {
             self.transform(&format!("/transforms/{index}"), transform, &mut rows, findings);
         }

@@ -271,6 +271,8 @@ pub(crate) fn describe(pointer: &str) -> String {
         [] => "the pipeline".to_owned(),
         ["transforms", _] => "the transform".to_owned(),
         ["transforms", _, component] => format!("transform `{component}`"),
+        ["sinks", _] => "the sink".to_owned(),
+        ["sinks", _, component] => format!("sink `{component}`"),
         [kind @ ("source" | "layout" | "sink"), component] => format!("{kind} `{component}`"),
         [.., list, index] if index.bytes().all(|b| b.is_ascii_digit()) => format!("an item of `{list}`"),
         [.., last] => format!("`{last}`"),

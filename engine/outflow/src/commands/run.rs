@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use jiff::Timestamp;
 use outflow_engine::pipeline::Pipeline;
-use outflow_engine::report::RunReport;
+use outflow_engine::report::{RunReport, Status};
 use outflow_engine::run::{RunOptions, run};
 
 use super::{Format, block_on};
@@ -65,6 +65,7 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
     let mut told = Vec::new();
     let mut failures = Vec::new();
     let mut printed = Ok(());
+    let mut partial = false;
     for path in &args.pipelines {
         let loaded = project::load(path, &args.parameters);
         let name = match &loaded {
@@ -73,7 +74,10 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
         };
         let result = loaded.and_then(|(pipeline, redaction)| deliver(args, &pipeline, redaction));
         let (value, human) = match &result {
-            Ok(report) => (serde_json::json!(report), report::human(report)),
+            Ok(report) => {
+                partial |= report.status == Status::Partial;
+                (serde_json::json!(report), report::human(report))
+            }
             Err(failure) => {
                 failure.report();
                 failures.push(failure.code());
@@ -94,9 +98,9 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
         file.write_all(text.as_bytes()).with_context(|| format!("cannot write the report `{}`", path.display()))?;
     }
     Ok(match failures.iter().max() {
-        None => printed.map(|()| ExitCode::SUCCESS)?,
-        Some(_) if failures.len() < told.len() => ExitCode::from(5),
-        Some(code) => ExitCode::from(*code),
+        None if !partial => printed.map(|()| ExitCode::SUCCESS)?,
+        Some(code) if failures.len() == told.len() => ExitCode::from(*code),
+        _ => ExitCode::from(5),
     })
 }
 

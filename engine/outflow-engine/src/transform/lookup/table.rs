@@ -47,7 +47,7 @@ impl Table {
             return Ok(Self::unknown(spec));
         }
         let failed = |error: Error| if error.is_config() { placed(place, &error) } else { error };
-        let files = listing::list(source, &context.base, None).await;
+        let files = listing::list(source, &context.base, &[]).await;
         let files = match files {
             Err(_) if context.offline => return Ok(Self::unknown(spec)),
             files => files.map_err(failed)?,

@@ -1,0 +1,127 @@
+//! `outflow state show`, `set` and `reset`: how far windows have come, and moving that by hand.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use outflow_engine::operate::{self, Move};
+
+use super::runs::{State, ledger};
+use super::{Format, block_on, confirm};
+use crate::failure::Failure;
+use crate::output;
+use crate::project::{self, Parameter};
+
+/// Commands on the state of windows.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Tell where the next window of each pipeline and sink begins, and what was changed by hand
+    Show(Show),
+    /// Let the next window begin somewhere else
+    Set(Set),
+    /// Forget how far deliveries have come: the next window begins at `incremental.start`
+    Reset(Reset),
+}
+
+/// Arguments of `state show`.
+#[derive(clap::Args)]
+pub struct Show {
+    #[command(flatten)]
+    state: State,
+    /// Only of this pipeline
+    #[arg(long, value_name = "NAME")]
+    pipeline: Option<String>,
+}
+
+/// Which pipeline's state is changed.
+#[derive(clap::Args)]
+pub struct At {
+    /// Pipeline file
+    pipeline: PathBuf,
+    /// Value of `${param:NAME}` in the pipeline file
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    parameters: Vec<Parameter>,
+    /// Only of the sink whose identity holds this text. Default: all sinks of the pipeline
+    #[arg(long, value_name = "TEXT")]
+    target: Option<String>,
+    /// Folder of the ledger. Default: `.outflow` beside the pipeline file
+    #[arg(long, env = "OUTFLOW_STATE", value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Arguments of `state set`.
+#[derive(clap::Args)]
+pub struct Set {
+    #[command(flatten)]
+    at: At,
+    /// Where the next window begins: an instant, or a date in the pipeline's time zone
+    #[arg(long, value_name = "POSITION")]
+    watermark: String,
+}
+
+/// Arguments of `state reset`.
+#[derive(clap::Args)]
+pub struct Reset {
+    #[command(flatten)]
+    at: At,
+}
+
+/// Shows or changes the state.
+pub fn execute(command: &Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Show(args) => show(args),
+        Command::Set(args) => change(&args.at, Some(&args.watermark)),
+        Command::Reset(args) => change(&args.at, None),
+    }
+}
+
+fn show(args: &Show) -> Result<ExitCode, Failure> {
+    let (positions, audit) = block_on(async {
+        let ledger = ledger(&args.state).await?;
+        Ok::<_, outflow_engine::error::Error>((
+            ledger.positions(args.pipeline.as_deref()).await?,
+            ledger.audits().await?,
+        ))
+    })??;
+    output::print(&match args.state.format {
+        Format::Json => {
+            let told = serde_json::json!({"schema": "outflow/state/v1", "positions": positions, "audit": audit});
+            format!("{told}\n")
+        }
+        Format::Human => {
+            let position = |at: &outflow_engine::ledger::Position| {
+                format!("{}  next window from {}  {}\n", at.pipeline, at.watermark.position, at.target)
+            };
+            let line = |record: &outflow_engine::ledger::AuditRecord| {
+                let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
+                let (before, after) = (or_none(&record.before), or_none(&record.after));
+                format!("{}  {}  {}: {before} became {after}\n", record.at, record.pipeline, record.action)
+            };
+            positions.iter().map(position).chain(audit.iter().map(line)).collect()
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn change(at: &At, position: Option<&str>) -> Result<ExitCode, Failure> {
+    let (pipeline, redaction) = project::load(&at.pipeline, &at.parameters)?;
+    let state = at.state.clone().unwrap_or_else(|| pipeline.base.join(".outflow"));
+    let moves = block_on(operate::moves(&pipeline, &state, position, at.target.as_deref()))?;
+    let moves = match moves {
+        Ok(moves) => moves,
+        Err(error) => return Err(Failure::Engine(error, redaction)),
+    };
+    let line = |one: &Move| {
+        let told = |mark: &Option<outflow_engine::window::Watermark>| match mark {
+            Some(mark) => mark.position.clone(),
+            None => "the start".to_owned(),
+        };
+        format!("{}  from {} to {}  {}\n", one.at.pipeline, told(&one.before), told(&one.after), one.at.target)
+    };
+    output::tell(&moves.iter().map(line).collect::<String>());
+    confirm("Change where the next window begins? Rows may be delivered again, or not at all", at.yes)?;
+    block_on(operate::apply(&state, &moves))?.map_err(|error| Failure::Engine(error, redaction))?;
+    Ok(ExitCode::SUCCESS)
+}
