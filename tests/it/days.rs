@@ -15,15 +15,54 @@ use crate::support::process::{repository, run};
 /// Zones with every oddity there is: gaps and overlaps at midnight and elsewhere, half hours, skipped days, changes of
 /// the offset by more than an hour, year-round changes, none at all.
 const ZONES: [&str; 48] = [
-    "Africa/Cairo", "Africa/Casablanca", "Africa/Johannesburg", "Africa/Monrovia", "America/Anchorage",
-    "America/Argentina/Buenos_Aires", "America/Asuncion", "America/Caracas", "America/Godthab", "America/Havana",
-    "America/Los_Angeles", "America/Mexico_City", "America/New_York", "America/Santiago", "America/Sao_Paulo",
-    "America/Scoresbysund", "America/St_Johns", "Antarctica/Troll", "Asia/Amman", "Asia/Beirut", "Asia/Damascus",
-    "Asia/Gaza", "Asia/Jerusalem", "Asia/Kathmandu", "Asia/Kolkata", "Asia/Manila", "Asia/Pyongyang", "Asia/Singapore",
-    "Asia/Tehran", "Asia/Tokyo", "Atlantic/Azores", "Australia/Adelaide", "Australia/Lord_Howe", "Australia/Sydney",
-    "Europe/Brussels", "Europe/Dublin", "Europe/Istanbul", "Europe/Lisbon", "Europe/London", "Europe/Moscow",
-    "Pacific/Apia", "Pacific/Auckland", "Pacific/Chatham", "Pacific/Easter", "Pacific/Enderbury", "Pacific/Kiritimati",
-    "Pacific/Kwajalein", "UTC",
+    "Africa/Cairo",
+    "Africa/Casablanca",
+    "Africa/Johannesburg",
+    "Africa/Monrovia",
+    "America/Anchorage",
+    "America/Argentina/Buenos_Aires",
+    "America/Asuncion",
+    "America/Caracas",
+    "America/Godthab",
+    "America/Havana",
+    "America/Los_Angeles",
+    "America/Mexico_City",
+    "America/New_York",
+    "America/Santiago",
+    "America/Sao_Paulo",
+    "America/Scoresbysund",
+    "America/St_Johns",
+    "Antarctica/Troll",
+    "Asia/Amman",
+    "Asia/Beirut",
+    "Asia/Damascus",
+    "Asia/Gaza",
+    "Asia/Jerusalem",
+    "Asia/Kathmandu",
+    "Asia/Kolkata",
+    "Asia/Manila",
+    "Asia/Pyongyang",
+    "Asia/Singapore",
+    "Asia/Tehran",
+    "Asia/Tokyo",
+    "Atlantic/Azores",
+    "Australia/Adelaide",
+    "Australia/Lord_Howe",
+    "Australia/Sydney",
+    "Europe/Brussels",
+    "Europe/Dublin",
+    "Europe/Istanbul",
+    "Europe/Lisbon",
+    "Europe/London",
+    "Europe/Moscow",
+    "Pacific/Apia",
+    "Pacific/Auckland",
+    "Pacific/Chatham",
+    "Pacific/Easter",
+    "Pacific/Enderbury",
+    "Pacific/Kiritimati",
+    "Pacific/Kwajalein",
+    "UTC",
 ];
 
 fn zone(name: &str) -> TimeZone {
@@ -40,7 +79,11 @@ fn odd_days(name: &str) -> String {
         let next = calendar.after(at).unwrap();
         assert!(next > at, "{name}: no gap and no overlap after {at}");
         assert_eq!(calendar.floor(next).unwrap(), next, "{name}");
-        assert_eq!(calendar.floor(next.checked_sub(jiff::SignedDuration::from_nanos(1)).unwrap()).unwrap(), at, "{name}");
+        assert_eq!(
+            calendar.floor(next.checked_sub(jiff::SignedDuration::from_nanos(1)).unwrap()).unwrap(),
+            at,
+            "{name}"
+        );
         if next.as_second() - at.as_second() != 86_400 {
             odd.push(next.as_second().to_string());
         }

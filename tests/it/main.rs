@@ -4,6 +4,7 @@
 
 mod changes;
 mod contracts;
+mod days;
 mod fixtures;
 mod golden_actito;
 mod golden_apsis;
@@ -26,3 +27,4 @@ mod sinks;
 mod support;
 mod tidy;
 mod upstream_columns;
+mod windows;

@@ -9,13 +9,12 @@ use crate::tidy::sources;
 const FAMILIES: [(&str, u32); 5] = [("SIMON", 40), ("SAIL", 24), ("ACT", 30), ("CIO", 25), ("APSIS", 32)];
 
 /// Requirements that no layout can meet, with what is to bring them.
-const OPEN: [(&str, &[u32], &str); 10] = [
+const OPEN: [(&str, &[u32], &str); 9] = [
     ("SAIL", &[13], "documentation of bucket policies, which comes with the delivery to buckets of clients"),
-    ("SAIL", &[14, 15, 16, 17, 18, 19], "delivery: classes of failures, preflight, exclusion, catching up, notices"),
-    ("ACT", &[1, 4, 5, 6], "scheduling: once a day at a time, windows since the last export, lateness"),
+    ("SAIL", &[14, 16, 17, 18, 19], "delivery: classes of failures, preflight, exclusion, notices"),
+    ("ACT", &[5, 6], "scheduling: a hint about the time of day, and an alert where files are late"),
     ("ACT", &[7, 8], "delivery by FTPS and SFTP, with connections that are declared once"),
     ("ACT", &[9, 10], "delivery: retention, and files that their reader has taken away"),
-    ("CIO", &[6], "scheduling: a sync every ten minutes, of the calls received in the ten minutes before"),
     ("CIO", &[12], "the HTTP source with its endpoint and token"),
     ("APSIS", &[7, 8, 9, 10, 11, 12, 13], "the export API: poll URLs, their statuses and how long they live"),
     ("APSIS", &[16, 32], "the export API: downloads again and again, in the encoding asked for, by token"),

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use outflow_layout::layout::{LayoutError, Severity};
-use outflow_spec::source::SourceSpec;
 use outflow_spec::transform::TransformSpec;
 
 use crate::counters::Counters;
@@ -16,7 +15,7 @@ use crate::ledger::LastNumbers;
 use crate::pipeline::Pipeline;
 use crate::plan;
 use crate::progress::Quiet;
-use crate::source::files::FilesInput;
+use crate::source::{Input, Reading};
 use crate::transform::{self, TransformContext};
 
 /// What was found.
@@ -61,28 +60,27 @@ pub enum Origin {
 /// Checks a pipeline.
 pub async fn check(pipeline: &Pipeline, now: Timestamp) -> Checked {
     let mut checked = Checked::default();
-    let SourceSpec::Files(source) = &pipeline.spec.source;
-    let local = !source.path.contains("://");
-    let input = match local {
+    let input = match Input::is_at_hand(&pipeline.spec.source) {
         true => at_hand(pipeline).await.ok(),
         false => None,
     };
-    checked.columns = input.as_ref().map(FilesInput::column_names);
+    checked.columns = input.as_ref().map(Input::column_names);
     if let Err(problem) = plans(pipeline, now, input, &mut checked.after).await {
         checked.problems = problem;
     }
     checked
 }
 
-async fn at_hand(pipeline: &Pipeline) -> Result<FilesInput> {
-    let SourceSpec::Files(source) = &pipeline.spec.source;
-    FilesInput::open(source, &pipeline.inputs().await?).await
+async fn at_hand(pipeline: &Pipeline) -> Result<Input> {
+    let mut input = pipeline.input().await?;
+    input.open().await?;
+    Ok(input)
 }
 
 async fn plans(
     pipeline: &Pipeline,
     now: Timestamp,
-    input: Option<FilesInput>,
+    input: Option<Input>,
     after: &mut BTreeMap<usize, Vec<String>>,
 ) -> Result<(), Vec<Problem>> {
     let info = pipeline.run_info("check", now);
@@ -108,9 +106,10 @@ async fn plans(
     };
     let place = |pointer: String, origin| move |error: Error| vec![problem(pointer, origin, &error)];
     let session = plan::session(64 << 20).map_err(place("/source".to_owned(), Origin::Transform))?;
-    let table = input.table(dead.clone(), None, Arc::new(Quiet));
-    let mut frame =
-        plan::rows(&session, table, &[], &context).await.map_err(place("/source".to_owned(), Origin::Transform))?;
+    let table = input.table(Reading { dead_letter: dead.clone(), limit: None, progress: Arc::new(Quiet) });
+    let mut frame = plan::rows(&session, table.provider(), &[], &context)
+        .await
+        .map_err(place("/source".to_owned(), Origin::Transform))?;
     for (index, spec) in pipeline.spec.transforms.iter().enumerate() {
         let is_plugin = matches!(spec, TransformSpec::Plugin(_));
         let origin = if is_plugin { Origin::Plugin } else { Origin::Transform };

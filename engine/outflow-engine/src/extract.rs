@@ -21,8 +21,8 @@ use crate::ledger::LastNumbers;
 use crate::pipeline::Pipeline;
 use crate::plan::{self, LaidOutput, PlannedOutput};
 use crate::progress::Progress;
-use crate::source::files::FilesInput;
-use crate::source::listing::InputFile;
+use crate::source::arrivals::{Arrived, Wanted};
+use crate::source::{Input, Reading};
 use crate::spool::{self, Spool, SpooledFile, running};
 use crate::tee::Tee;
 use crate::transform::{Notes, TransformContext};
@@ -34,8 +34,10 @@ const WAITING: usize = 2;
 pub struct Extraction<'a> {
     /// The pipeline.
     pub pipeline: &'a Pipeline,
-    /// The listed input.
-    pub inputs: &'a [InputFile],
+    /// What the source has to read.
+    pub input: &'a Input,
+    /// The rows that are wanted; unset: all.
+    pub wanted: Option<Wanted>,
     /// The logical instant.
     pub scheduled: Timestamp,
     /// Bytes that operators which hold rows may use.
@@ -76,6 +78,10 @@ pub struct Extracted {
     pub columns: Vec<Dataset>,
     /// Datasets of the outputs, in order.
     pub datasets: Vec<String>,
+    /// What the reading of a window came to.
+    pub arrived: Arrived,
+    /// Whether a window without rows has files all the same.
+    pub writes_when_empty: bool,
     /// The last number drawn of each counter, for the commit.
     pub counters: Vec<(String, u64)>,
 }
@@ -88,9 +94,12 @@ pub async fn extract(
     dead: &Arc<DeadLetter>,
 ) -> Result<Extracted> {
     let pipeline = extraction.pipeline;
-    let outflow_spec::source::SourceSpec::Files(source) = &pipeline.spec.source;
     let layout = Mutex::new(layout);
-    let mut input = FilesInput::open(source, extraction.inputs).await?;
+    let mut input = extraction.input.clone();
+    input.open().await?;
+    if let Some(wanted) = &extraction.wanted {
+        input.select(wanted).await?;
+    }
     let mut reads = 0;
     loop {
         let session = plan::session(extraction.memory)?;
@@ -103,9 +112,13 @@ pub async fn extract(
             notes: extraction.notes.clone(),
             offline: false,
         };
-        let table = input.table(dead.clone(), extraction.limit, extraction.progress.clone());
+        let table = input.table(Reading {
+            dead_letter: dead.clone(),
+            limit: extraction.limit,
+            progress: extraction.progress.clone(),
+        });
         // A transform may read its rows more than once; the source is read once even then.
-        let mut source = Tee::new(session.read_table(table.clone()).map_err(running)?);
+        let mut source = Tee::new(session.read_table(table.provider()).map_err(running)?);
         let rows = plan::rows(&session, source.table(), &pipeline.spec.transforms, &context).await?;
         let columns = vec![plan::dataset(&rows)];
         let outputs = layout.lock().await.outputs(&columns).await?;
@@ -113,16 +126,25 @@ pub async fn extract(
             return Err(Error::user("the layout asks for no output of these columns"));
         }
         let datasets = outputs.iter().map(|output| output.dataset.clone()).collect();
+        let writes_when_empty = outputs.iter().any(|output| output.write_when_empty);
         let counters = Counters::for_outputs(extraction.numbers, &outputs)?;
         let rows = plan::kept(rows, &outputs, dead)?;
         let writing = Writing { session, view: extraction.view, counters: counters.clone(), dead };
         let files = writing.run(source, rows, outputs, spool, &layout).await?;
         reads += table.reads();
-        if !input.widen(&table.surprises())? {
+        if !input.widen(&table)? {
             dead.finish()?;
             let files = spool::merge(files).await?;
-            let (rows, counters) = (table.rows_read(), counters.drawn());
-            return Ok(Extracted { files, rows, reads, columns, datasets, counters });
+            return Ok(Extracted {
+                files,
+                rows: table.rows_read(),
+                reads,
+                columns,
+                datasets,
+                arrived: table.arrived()?,
+                writes_when_empty,
+                counters: counters.drawn(),
+            });
         }
         dead.clear()?;
         extraction.notes.tally.clear();

@@ -9,15 +9,16 @@ use jiff::tz::TimeZone;
 use outflow_layout::layout::{Layout, LayoutError, Manifest, RunInfo, Stamp, Target};
 use outflow_layout::{builtin, files};
 use outflow_spec::PipelineSpec;
+use outflow_spec::incremental::CatchUp;
 use outflow_spec::layout::LayoutSpec;
 use outflow_spec::sink::SinkSpec;
-use outflow_spec::source::SourceSpec;
 use outflow_spec::transform::TransformSpec;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::plugin;
-use crate::source::listing::{self, InputFile};
+use crate::source::Input;
+use crate::window::{Schedule, Window};
 
 /// A pipeline, resolved: nothing is connected yet.
 #[derive(Clone, Debug)]
@@ -33,6 +34,7 @@ pub struct Pipeline {
     /// The layout's identity.
     pub layout: Manifest,
     zone: TimeZone,
+    schedule: Option<Schedule>,
 }
 
 impl Pipeline {
@@ -54,7 +56,10 @@ impl Pipeline {
             LayoutSpec::Component(spec) => plugin::layout_manifest(spec, base)?,
         };
         let digest = hex(&Sha256::digest(text));
-        Ok(Self { spec, base: base.to_owned(), digest, parameters: BTreeMap::new(), layout, zone })
+        // Customer.io counts its syncs, so each of them has its files; whoever else takes several windows wants one.
+        let usual = if layout.name == "customerio" { CatchUp::Each } else { CatchUp::Merge };
+        let schedule = spec.incremental.as_ref().map(|spec| Schedule::from_spec(spec, &zone, usual)).transpose()?;
+        Ok(Self { spec, base: base.to_owned(), digest, parameters: BTreeMap::new(), layout, zone, schedule })
     }
 
     /// Takes the parameters given for this run.
@@ -103,20 +108,36 @@ impl Pipeline {
         }
     }
 
-    /// The files that the source reads now.
-    pub async fn inputs(&self) -> Result<Vec<InputFile>> {
-        let SourceSpec::Files(source) = &self.spec.source;
+    /// The same for the delivery of a window, whose end is the logical instant where it is one.
+    pub fn run_info_of(&self, run_id: &str, scheduled: Timestamp, window: Option<&Window>) -> RunInfo {
+        let mut info = self.run_info(run_id, scheduled);
+        if let Some(start) = window.and_then(Window::start) {
+            info.window_start = stamp(start, &self.zone);
+        }
+        if let Some(end) = window.and_then(Window::end) {
+            info.window_end = stamp(end, &self.zone);
+        }
+        info
+    }
+
+    /// What the source has to read now.
+    pub async fn input(&self) -> Result<Input> {
         let folder = |sink: &SinkSpec| match sink {
             SinkSpec::Local(sink) => Some(self.base.join(&sink.path)),
             _ => None,
         };
         let own = self.spec.all_sinks().filter_map(folder).collect::<Vec<_>>();
-        listing::list(source, &self.base, &own).await
+        Input::find(&self.spec.source, &self.base, &own).await
     }
 
     /// Whether a delivery is what changed since the one before.
     pub fn compares(&self) -> bool {
         self.spec.transforms.iter().any(|transform| matches!(transform, TransformSpec::Changes(_)))
+    }
+
+    /// The windows that runs deliver, if not all that the source has.
+    pub fn schedule(&self) -> Option<&Schedule> {
+        self.schedule.as_ref()
     }
 
     /// The pipeline's time zone.

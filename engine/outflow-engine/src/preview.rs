@@ -68,13 +68,14 @@ pub struct PreviewFile {
 pub async fn preview(pipeline: &Pipeline, options: &PreviewOptions) -> Result<Preview> {
     let scratch =
         tempfile::tempdir().map_err(|cause| Error::external(format!("cannot make a temporary folder: {cause}")))?;
-    let inputs = pipeline.inputs().await?;
+    let input = pipeline.input().await?;
     let info = pipeline.run_info("preview", options.at);
     let mut layout = pipeline.open_layout(&info).await?;
     let progress: Arc<dyn Progress> = Arc::new(Quiet);
     let extraction = Extraction {
         pipeline,
-        inputs: &inputs,
+        input: &input,
+        wanted: None,
         scheduled: options.at,
         memory: options.memory,
         limit: Some(options.rows),

@@ -95,6 +95,9 @@ pub struct DeliveryReport {
     pub files: u64,
     /// Records in its data files.
     pub rows: u64,
+    /// Where the next window begins, once this one is delivered; only with `incremental`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<String>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureReport>,
@@ -134,6 +137,9 @@ pub struct RowsReport {
     pub rejected: u64,
     /// Rows in the delivered data files.
     pub written: u64,
+    /// Of the rows read, those that turned up after their window was delivered; only with `incremental`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_rows: Option<u64>,
 }
 
 /// What a transform counted.

@@ -1,25 +1,30 @@
 //! The order of side effects of a run, and nowhere else: lock, recover, find what is due, and for each window plan a
 //! slot a sink, extract once, seal, publish at every sink, commit. What each step does is in the module it belongs to.
 
+mod again;
 mod attempt;
+mod due;
 mod goals;
 mod phases;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::Timestamp;
 
 use crate::delivery;
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, PlanRecord, SlotKey, SlotState, StateLock};
-use crate::membership::Delivered;
 use crate::pipeline::{Pipeline, hex};
 use crate::progress::Progress;
 use crate::report::{RunReport, Status};
-use crate::source::listing::{self, InputFile};
+use crate::source::Input;
 use crate::store::{self, Sink};
+use crate::window::{Schedule, Watermark, Window};
+pub use again::{Redelivered, redeliver};
 use attempt::{Place, alike};
+use due::{Due, Range};
 use goals::Goals;
 use phases::Phases;
 
@@ -44,6 +49,29 @@ pub struct RunOptions {
     pub fixed_id: Option<String>,
 }
 
+/// Windows to deliver beside those that are due.
+#[derive(Clone, Debug)]
+pub struct Backfill {
+    /// Where the first begins, as somebody writes it.
+    pub from: String,
+    /// Where the last ends, not included.
+    pub to: String,
+    /// Windows that are extracted at the same time.
+    pub parallel: usize,
+}
+
+impl Backfill {
+    /// The windows, oldest first.
+    pub fn windows(&self, pipeline: &Pipeline) -> Result<Vec<Window>> {
+        let schedule = pipeline.schedule().ok_or_else(no_windows)?;
+        schedule.cut(&schedule.position(&self.from)?, &schedule.position(&self.to)?)
+    }
+}
+
+pub(crate) fn no_windows() -> Error {
+    Error::user("the pipeline has no windows").hint("windows come with `incremental`: name its cursor and its start")
+}
+
 impl RunOptions {
     /// A text without the values that came from outside.
     fn hide(&self, text: &str) -> String {
@@ -54,11 +82,32 @@ impl RunOptions {
 /// Runs a pipeline once: delivers to each sink what it lacks, or finds it delivered. A sink that fails is told in the
 /// report and holds back no other; it is an error only where nothing at all was achieved.
 pub async fn run(pipeline: &Pipeline, options: &RunOptions, progress: &Arc<dyn Progress>) -> Result<RunReport> {
+    locked(pipeline, options, None, progress).await
+}
+
+/// Delivers windows that no other run delivers, whatever is due beside them.
+pub async fn backfill(
+    pipeline: &Pipeline,
+    options: &RunOptions,
+    range: &Backfill,
+    progress: &Arc<dyn Progress>,
+) -> Result<RunReport> {
+    locked(pipeline, options, Some(range), progress).await
+}
+
+async fn locked(
+    pipeline: &Pipeline,
+    options: &RunOptions,
+    range: Option<&Backfill>,
+    progress: &Arc<dyn Progress>,
+) -> Result<RunReport> {
     let _lock = StateLock::acquire(&options.state)?;
     let ledger = Ledger::open(&options.state).await?;
     let run_id = options.fixed_id.clone().unwrap_or_else(|| run_id(options.now));
     ledger.begin_run(&run_id, &pipeline.spec.name).await?;
-    let result = deliver(pipeline, options, &ledger, &run_id, progress).await;
+    let extractions = AtomicU32::new(0);
+    let work = Work { pipeline, options, ledger: &ledger, run_id: &run_id, progress, extractions: &extractions };
+    let result = deliver(work, range).await;
     let outcome = match &result {
         Ok(report) => {
             let status = if report.status == Status::Partial { "partial" } else { "ok" };
@@ -75,25 +124,19 @@ pub async fn run(pipeline: &Pipeline, options: &RunOptions, progress: &Arc<dyn P
     Ok(report)
 }
 
-async fn deliver(
-    pipeline: &Pipeline,
-    options: &RunOptions,
-    ledger: &Ledger,
-    run_id: &str,
-    progress: &Arc<dyn Progress>,
-) -> Result<RunReport> {
+async fn deliver(work: Work<'_>, range: Option<&Backfill>) -> Result<RunReport> {
+    let Work { pipeline, options, ledger, run_id, progress, .. } = work;
     let mut clock = Phases::new(progress.as_ref());
-    let sinks = open_sinks(pipeline, options)?;
+    let sinks = open_sinks(pipeline, options.local_sink.as_deref())?;
     clock.begin("recover", None);
     let recovery = delivery::recover(ledger, &sinks, &options.state, &pipeline.spec.name, progress.as_ref()).await?;
-    let mut report = RunReport::begun(pipeline, run_id, options.at.unwrap_or(options.now));
+    let mut report = RunReport::begun(pipeline, run_id, work.now());
     report.target = sinks[0].identity().to_owned();
     report.tell_recovery(&recovery);
-    let work = Work { pipeline, options, ledger, run_id, progress };
-    let mut run = Run { work, goals: Goals::new(sinks, recovery.failed)?, clock, report, extractions: 0 };
-    run.windows().await?;
+    let mut run = Run { work, goals: Goals::new(sinks, recovery.failed)?, clock, report };
+    let ended = run.windows(range).await;
     run.report.phases = run.clock.end();
-    run.goals.conclude(run.report)
+    run.goals.conclude(run.report, ended)
 }
 
 /// What every step of a run works with.
@@ -104,20 +147,8 @@ struct Work<'a> {
     ledger: &'a Ledger,
     run_id: &'a str,
     progress: &'a Arc<dyn Progress>,
-}
-
-/// What is extracted at once: a window, and the sinks that lack it.
-struct Due {
-    /// What identifies the window in the ledger.
-    window: String,
-    /// The window as the input alone tells it.
-    input: String,
-    /// The members of the last delivery, for a pipeline that compares.
-    last: Option<Delivered>,
-    /// The logical instant of deliveries that are planned now.
-    scheduled: Timestamp,
-    /// Numbers of the sinks.
-    goals: Vec<usize>,
+    /// How often the input was extracted so far.
+    extractions: &'a AtomicU32,
 }
 
 /// A run under way.
@@ -126,66 +157,85 @@ struct Run<'a> {
     goals: Goals,
     clock: Phases<'a>,
     report: RunReport,
-    /// How often the input was extracted so far.
-    extractions: u32,
 }
 
 impl Run<'_> {
     /// Delivers every window that is due.
-    async fn windows(&mut self) -> Result<()> {
-        // What changed since the last delivery is not known before that one is there.
-        let in_order = self.work.pipeline.compares();
+    async fn windows(&mut self, backfill: Option<&Backfill>) -> Result<()> {
+        // What changed since the last delivery is not known before that one is there, and windows go in order.
+        let schedule = self.work.pipeline.schedule();
+        let in_order = self.work.pipeline.compares() || schedule.is_some();
         self.goals.hold_back_unfinished(in_order, self.work.options, &mut self.report);
         if self.goals.active().is_empty() {
             return Ok(());
         }
         self.clock.begin("list", None);
-        let inputs = self.work.pipeline.inputs().await?;
-        self.report.inputs = inputs.iter().map(|file| file.name.clone()).collect();
-        for due in self.due(&inputs).await? {
-            self.window(&due, &inputs).await?;
+        let found = self.work.pipeline.input().await?;
+        self.report.inputs = found.names();
+        match (schedule, backfill) {
+            (Some(schedule), None) => self.one_after_another(schedule, &found).await,
+            (Some(schedule), Some(backfill)) => {
+                let due = self.backfilled(schedule, backfill).await?;
+                self.side_by_side(due, &found, backfill.parallel).await
+            }
+            (None, Some(_)) => Err(no_windows()),
+            (None, None) => {
+                for due in self.snapshots(&found).await? {
+                    self.window(&due, &found).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn one_after_another(&mut self, schedule: &Schedule, found: &Input) -> Result<()> {
+        let mut last: Option<(String, Vec<usize>)> = None;
+        while let Some(due) = self.next_window(schedule, found).await? {
+            let this = (due.key.clone(), due.goals.clone());
+            if last.as_ref() == Some(&this) {
+                return Err(Error::internal(format!("the window {} was delivered and is due again", due.key)));
+            }
+            self.window(&due, found).await?;
+            last = Some(this);
         }
         Ok(())
     }
 
-    /// The snapshot of the input, by sinks that are to get the same of it.
-    async fn due(&self, inputs: &[InputFile]) -> Result<Vec<Due>> {
-        let Work { pipeline, options, ledger, .. } = self.work;
-        let input = snapshot(pipeline, inputs, options.at);
-        let mut all: Vec<Due> = Vec::new();
-        for goal in self.goals.active() {
-            let last = match pipeline.compares() {
-                true => Delivered::last(ledger, &pipeline.spec.name, self.goals.sink(goal).identity()).await?,
-                false => None,
-            };
-            match all.iter_mut().find(|due| due.last == last) {
-                Some(due) => due.goals.push(goal),
-                None => all.push(Due {
-                    window: Delivered::window(last.as_ref(), input.clone()),
-                    input: input.clone(),
-                    last,
-                    scheduled: options.at.unwrap_or(options.now),
-                    goals: vec![goal],
-                }),
+    async fn side_by_side(&mut self, due: Vec<Due>, found: &Input, at_once: usize) -> Result<()> {
+        for some in due.chunks(at_once.max(1)) {
+            if self.goals.active().len() < self.goals.all().len() {
+                break;
+            }
+            let runs = some.iter().map(async |due| {
+                let goals = Goals::new(self.goals.all().to_vec(), Vec::new())?;
+                let report = RunReport::begun(self.work.pipeline, self.work.run_id, self.work.now());
+                let mut run = Run { work: self.work, goals, clock: Phases::new(self.work.progress.as_ref()), report };
+                run.window(due, found).await?;
+                run.report.phases = run.clock.end();
+                Ok::<_, Error>((run.goals, run.report))
+            });
+            for ended in futures::future::join_all(runs).await {
+                let (goals, report): (Goals, RunReport) = ended?;
+                self.goals.join(goals);
+                self.report.join(report);
             }
         }
-        Ok(all)
+        Ok(())
     }
 
     /// One window: a slot a sink, one extraction for those that may share it, then each sink by itself.
-    async fn window(&mut self, due: &Due, inputs: &[InputFile]) -> Result<()> {
-        (self.report.window, self.report.scheduled) = (due.window.clone(), due.scheduled);
+    async fn window(&mut self, due: &Due, found: &Input) -> Result<()> {
+        (self.report.window, self.report.scheduled) = (due.key.clone(), due.scheduled);
         for mut places in alike(self.plan(due).await?) {
-            self.extractions += 1;
-            let letters = self.work.letters(self.extractions);
-            let extracted = self.work.extract(due, &places, inputs, letters, &mut self.clock).await;
+            let letters = self.work.letters();
+            let extracted = self.work.extract(due, &places, found, letters, &mut self.clock).await;
             let result = match extracted {
                 Ok(mut made) => self.publish(due, &mut places, &mut made).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = result {
                 let goals = places.iter().map(|place| place.goal).collect::<Vec<_>>();
-                self.goals.fail(&goals, &due.window, error, self.work.options, &mut self.report);
+                self.goals.fail(&goals, &due.key, error, self.work.options, &mut self.report);
             }
         }
         Ok(())
@@ -203,7 +253,7 @@ impl Run<'_> {
         for &goal in &due.goals {
             match self.slot(due, goal, &record).await {
                 Ok(place) => places.extend(place),
-                Err(error) => self.goals.fail(&[goal], &due.window, error, self.work.options, &mut self.report),
+                Err(error) => self.goals.fail(&[goal], &due.key, error, self.work.options, &mut self.report),
             }
         }
         Ok(places)
@@ -216,11 +266,16 @@ impl Run<'_> {
         if let Some(error) = self.goals.take_unfinished(&key) {
             return Err(error.while_running());
         }
+        if due.range.is_some() {
+            self.refuse_set_aside(due, sink.as_ref()).await?;
+            self.work.ledger.forget_planned(&key).await?;
+        }
         let slot = self.work.ledger.plan(&key, record, self.work.run_id).await?;
         match slot.state {
             SlotState::Published => {
                 let manifest = self.work.ledger.manifest(&slot).await?;
                 self.report.tell_known(self.work.pipeline, &slot, &manifest, sink.as_ref());
+                self.pass(due, sink.as_ref()).await?;
                 Ok(None)
             }
             SlotState::Quarantined => Err(Error::external(format!(
@@ -239,6 +294,14 @@ impl Run<'_> {
         }
     }
 
+    /// Lets windows go on behind one that was delivered before, as after a reset.
+    async fn pass(&self, due: &Due, sink: &dyn Sink) -> Result<()> {
+        let Some(Range { wanted, .. }) = &due.range else { return Ok(()) };
+        let Some(floor) = wanted.late_from.clone() else { return Ok(()) };
+        let mark = Watermark { position: wanted.window.hi.clone(), floor };
+        self.work.ledger.set_watermark(&self.work.whose(sink), Some(&mark), None).await
+    }
+
     /// Seals what was extracted in every slot, then shows it at every sink; one that fails holds back no other.
     async fn publish(&mut self, due: &Due, places: &mut [Place], made: &mut attempt::Made) -> Result<()> {
         let Work { ledger, options, progress, .. } = self.work;
@@ -249,7 +312,7 @@ impl Run<'_> {
             match self.work.seal(due, made, place, number == 0).await.map_err(Error::while_running) {
                 Ok(manifest) => sealed.push((place, manifest)),
                 Err(error) => {
-                    self.goals.fail(&[place.goal], &due.window, error, options, &mut self.report);
+                    self.goals.fail(&[place.goal], &due.key, error, options, &mut self.report);
                 }
             }
         }
@@ -275,7 +338,7 @@ impl Run<'_> {
                 }
                 Err(error) => {
                     let error = error.while_running();
-                    self.goals.fail(&[place.goal], &due.window, error, options, &mut self.report);
+                    self.goals.fail(&[place.goal], &due.key, error, options, &mut self.report);
                 }
             }
         }
@@ -286,12 +349,20 @@ impl Run<'_> {
 impl Work<'_> {
     fn key(&self, due: &Due, sink: &dyn Sink) -> SlotKey {
         let pipeline = self.pipeline.spec.name.clone();
-        SlotKey { pipeline, target: sink.identity().to_owned(), window: due.window.clone() }
+        SlotKey { pipeline, target: sink.identity().to_owned(), window: due.key.clone() }
     }
 
-    /// The dead-letter file of an extraction of this run, counted from 1.
-    fn letters(&self, extraction: u32) -> PathBuf {
-        let more = if extraction == 1 { String::new() } else { format!("-{extraction}") };
+    /// The logical instant of the run.
+    fn now(&self) -> Timestamp {
+        self.options.at.unwrap_or(self.options.now)
+    }
+
+    /// The dead-letter file of the next extraction of this run.
+    fn letters(&self) -> PathBuf {
+        let more = match self.extractions.fetch_add(1, Ordering::Relaxed) {
+            0 => String::new(),
+            before => format!("-{}", before + 1),
+        };
         self.options.state.join("rejects").join(format!("{}{more}.jsonl", self.run_id))
     }
 
@@ -303,10 +374,10 @@ impl Work<'_> {
             config_hash: String::new(),
             layout_digest: String::new(),
             nonce_seed: match &self.options.fixed_id {
-                Some(id) => sha256(id.as_bytes()),
+                Some(id) => sha256(format!("{id}{}", due.window().map(Window::key).unwrap_or_default()).as_bytes()),
                 None => {
                     let name = &self.pipeline.spec.name;
-                    sha256(format!("{name}\0{first_target}\0{}", due.window).as_bytes())
+                    sha256(format!("{name}\0{first_target}\0{}", due.key).as_bytes())
                 }
             },
         });
@@ -316,8 +387,8 @@ impl Work<'_> {
 }
 
 /// The pipeline's sinks, or the folder that stands in for them.
-pub(crate) fn open_sinks(pipeline: &Pipeline, options: &RunOptions) -> Result<Vec<Arc<dyn Sink>>> {
-    if let Some(folder) = &options.local_sink {
+pub(crate) fn open_sinks(pipeline: &Pipeline, stand_in: Option<&Path>) -> Result<Vec<Arc<dyn Sink>>> {
+    if let Some(folder) = stand_in {
         return Ok(vec![Arc::new(store::Folder::standing_in(folder, pipeline.target())?)]);
     }
     let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
@@ -335,14 +406,8 @@ pub(crate) fn open_sinks(pipeline: &Pipeline, options: &RunOptions) -> Result<Ve
     Ok(sinks)
 }
 
-/// What is delivered: the snapshot of the input, and the parameters and logical instant that the caller fixed.
-fn snapshot(pipeline: &Pipeline, inputs: &[InputFile], at: Option<Timestamp>) -> String {
-    let at = at.map(|at| format!("at {at} ")).unwrap_or_default();
-    format!("{at}{}input {}", parameters(pipeline), listing::snapshot(inputs))
-}
-
 /// The parameters of a run as part of what it delivers: their digest, for a value may be a secret.
-fn parameters(pipeline: &Pipeline) -> String {
+pub(crate) fn parameters(pipeline: &Pipeline) -> String {
     match pipeline.parameters.is_empty() {
         true => String::new(),
         false => format!("parameters {} ", &sha256(format!("{:?}", pipeline.parameters).as_bytes())[..16]),

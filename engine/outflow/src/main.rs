@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{explain, files, init, lint, plugin, preview, run, runs, schema, test};
+use commands::{backfill, explain, files, init, lint, plugin, preview, run, runs, schema, state, test};
 
 /// Deliver marketing feeds exactly as the other side expects them, once.
 #[derive(Parser)]
@@ -51,6 +51,8 @@ enum Command {
     Preview(preview::Args),
     /// Deliver pipelines
     Run(run::Args),
+    /// Deliver windows of the past that no run delivers
+    Backfill(backfill::Args),
     /// Compare what pipelines deliver with what they must
     Test(test::Args),
     /// Write, build, test and look at plugins
@@ -62,6 +64,9 @@ enum Command {
     /// Look at delivered files
     #[command(subcommand)]
     Files(files::Command),
+    /// Look at how far windows have come, and move that
+    #[command(subcommand)]
+    State(state::Command),
 }
 
 fn main() -> ExitCode {
@@ -72,10 +77,12 @@ fn main() -> ExitCode {
         Command::Schema => schema::execute(),
         Command::Preview(args) => preview::execute(&args),
         Command::Run(args) => run::execute(&args),
+        Command::Backfill(args) => backfill::execute(&args),
         Command::Test(args) => test::execute(&args),
         Command::Plugin(command) => plugin::execute(&command),
         Command::Runs(command) => runs::execute(&command),
         Command::Files(command) => files::execute(&command),
+        Command::State(command) => state::execute(&command),
     };
     result.unwrap_or_else(|failure| failure.report())
 }

@@ -56,6 +56,9 @@ pub fn human(report: &RunReport) -> String {
             },
         );
     }
+    if let Some(late) = report.rows.late_rows.filter(|late| *late > 0) {
+        let _ = writeln!(text, "  late rows, delivered with this window: {}", HumanCount(late));
+    }
     for transform in &report.transforms {
         for (name, rows) in transform.rows.iter().filter(|(_, rows)| **rows > 0) {
             let (place, rows) = (transform.transform, HumanCount(*rows));
@@ -98,7 +101,8 @@ fn deliveries(all: &[DeliveryReport], text: &mut String) {
     }
 }
 
-fn counted(count: usize, what: &str) -> String {
+/// A number of things.
+pub fn counted(count: usize, what: &str) -> String {
     let what = match (count, what.strip_suffix('y')) {
         (1, _) => what.to_owned(),
         (_, Some(stem)) => format!("{stem}ies"),

@@ -8,6 +8,7 @@ mod seal;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use publish::discard_spool;
 pub use publish::{Published, publish};
 pub use recover::{Recovery, recover};
 pub use seal::seal;

@@ -287,7 +287,7 @@ fn staging_name(slot: &Slot, file: &SealedFile) -> String {
 }
 
 /// Removes a slot's spool folder; that it is gone already is fine.
-pub(super) async fn discard_spool(state: &Path, slot: &Slot) -> Result<()> {
+pub(crate) async fn discard_spool(state: &Path, slot: &Slot) -> Result<()> {
     let folder = spool_folder(state, slot);
     kill_point!("spool-before-discard");
     match tokio::fs::remove_dir_all(&folder).await {

@@ -61,7 +61,8 @@ async fn prepare(ledger: &Ledger, state: &Path, sink: &dyn Sink, run: &str) -> R
         let spool = spool_folder(state, &slot);
         fs::create_dir_all(&spool).unwrap();
         let files = FILES.iter().zip(0..).map(|((path, body), ordinal)| sealed_file(&spool, ordinal, path, body));
-        let manifest = Manifest { files: files.collect(), counters: vec![("n".into(), 1)], remembered: vec![] };
+        let manifest =
+            Manifest { files: files.collect(), counters: vec![("n".into(), 1)], remembered: vec![], seen: vec![] };
         ledger.spooled(&mut slot).await?;
         seal(ledger, state, &mut slot, &manifest).await?;
     }
@@ -70,10 +71,7 @@ async fn prepare(ledger: &Ledger, state: &Path, sink: &dyn Sink, run: &str) -> R
 
 /// What a run does: recover, then deliver the window unless that is done.
 async fn run(ledger: &Ledger, state: &Path, sink: &Arc<dyn Sink>, id: &str) -> Result<Slot> {
-    let recovery = recover(ledger, std::slice::from_ref(sink), state, "p", &Quiet).await?;
-    if let Some((_, error)) = recovery.failed.into_iter().next() {
-        return Err(error);
-    }
+    recover(ledger, std::slice::from_ref(sink), state, "p", &Quiet).await?;
     let mut slot = prepare(ledger, state, sink.as_ref(), id).await?;
     if slot.state.is_pinned() {
         publish(ledger, sink.as_ref(), state, &mut slot, &Quiet).await?;
@@ -357,8 +355,12 @@ async fn a_delivery_that_fails_for_good_blocks_no_other() {
     let mut slot = world.ledger.plan(&other, &plan("r2"), "r2").await.unwrap();
     let spool = spool_folder(&world.state(), &slot);
     fs::create_dir_all(&spool).unwrap();
-    let manifest =
-        Manifest { files: vec![sealed_file(&spool, 0, "x.csv", "a\n1\n")], counters: vec![], remembered: vec![] };
+    let manifest = Manifest {
+        files: vec![sealed_file(&spool, 0, "x.csv", "a\n1\n")],
+        counters: vec![],
+        remembered: vec![],
+        seen: vec![],
+    };
     world.ledger.spooled(&mut slot).await.unwrap();
     seal(&world.ledger, &world.state(), &mut slot, &manifest).await.unwrap();
     for published in [1, 0] {
@@ -452,7 +454,7 @@ async fn a_wrong_manifest_is_not_sealed() {
         (vec![SealedFile { bytes: 5, ..good.clone() }], "has 4 bytes"),
         (vec![outside], "outside"),
     ] {
-        let manifest = Manifest { files, counters: vec![], remembered: vec![] };
+        let manifest = Manifest { files, counters: vec![], remembered: vec![], seen: vec![] };
         let error = seal(&world.ledger, &world.state(), &mut slot, &manifest).await.unwrap_err();
         assert!(error.to_string().contains(wanted), "{error}");
         assert_eq!(slot.state, SlotState::Spooled);

@@ -148,12 +148,13 @@ impl Bench {
             "layout": {"files": {"path": "x.csv", "format": "csv"}}, "sink": {"local": {"path": "out"}},
         });
         let pipeline = Pipeline::from_spec(serde_json::from_value(spec).unwrap(), "", self.folder.path()).unwrap();
-        let inputs = pipeline.inputs().await.unwrap();
+        let input = pipeline.input().await.unwrap();
         let progress: Arc<dyn Progress> = Arc::new(Quiet);
         let dead = Arc::new(DeadLetter::create(self.folder.path().join("rejects"), None));
         let extraction = Extraction {
             pipeline: &pipeline,
-            inputs: &inputs,
+            input: &input,
+            wanted: None,
             scheduled: "2026-03-14T09:26:53Z".parse().unwrap(),
             memory: self.memory,
             limit: None,

@@ -105,14 +105,15 @@ impl Ledger {
         .fetch_all(&self.pool)
         .await
         .map_err(|error| self.failure("reading", error))?;
-        let (counters, remembered): (String, String) =
-            sqlx::query_as("SELECT counters, remembered FROM slot WHERE id = ?")
+        let (counters, remembered, seen): (String, String, String) =
+            sqlx::query_as("SELECT counters, remembered, inputs FROM slot WHERE id = ?")
                 .bind(slot.id)
                 .fetch_one(&self.pool)
                 .await
                 .map_err(|error| self.failure("reading", error))?;
         let files = rows.iter().map(|row| self.file(slot.id, row)).collect::<Result<_>>()?;
-        Ok(Manifest { files, counters: self.parse(&counters)?, remembered: self.parse(&remembered)? })
+        let (counters, remembered) = (self.parse(&counters)?, self.parse(&remembered)?);
+        Ok(Manifest { files, counters, remembered, seen: self.parse(&seen)? })
     }
 
     /// Notes how far a file has come: `uploaded`, `verified`, `published`.

@@ -8,6 +8,7 @@
 mod counters;
 mod files;
 mod lock;
+pub(crate) mod positions;
 mod remembered;
 mod runs;
 mod slots;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 pub use files::{FileFilter, FileRecord};
 pub use lock::StateLock;
 pub(crate) use lock::make_private;
+pub use positions::{AuditRecord, Position, Whose};
 pub use runs::{RunFilter, RunRecord};
 pub use sqlite::Ledger;
 pub use state::{LastNumbers, Manifest, PlanRecord, Role, SealedFile, Slot, SlotKey, SlotState};

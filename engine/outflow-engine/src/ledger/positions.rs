@@ -144,9 +144,13 @@ impl Ledger {
         let mut tx = self.begin("planning").await?;
         let stale = "SELECT id FROM slot WHERE pipeline = $1 AND target = $2 AND time_window <> $3
                      AND time_window LIKE $4 AND state = 'planned'";
-        for statement in
-            [format!("DELETE FROM attempt WHERE slot IN ({stale})"), format!("DELETE FROM slot WHERE id IN ({stale})")]
-        {
+        let attempts = format!("SELECT id FROM attempt WHERE slot IN ({stale})");
+        for statement in [
+            // What an attempt sealed before it was given up is no delivery either.
+            format!("DELETE FROM file WHERE attempt IN ({attempts})"),
+            format!("DELETE FROM attempt WHERE slot IN ({stale})"),
+            format!("DELETE FROM slot WHERE id IN ({stale})"),
+        ] {
             sqlx::query(sqlx::AssertSqlSafe(statement))
                 .bind(&key.pipeline)
                 .bind(&key.target)
@@ -245,14 +249,24 @@ impl Ledger {
         Ok(slots)
     }
 
+    /// Notes in the audit what a person did with a file of a delivery.
+    pub async fn note(&self, slot: &Slot, action: &str, path: &str) -> Result<()> {
+        let mut tx = self.begin("auditing").await?;
+        let SlotKey { pipeline, target, window } = &slot.key;
+        self.audit(&mut tx, pipeline, target, action, Some(window), Some(path)).await?;
+        self.commit_tx("auditing", tx).await
+    }
+
     /// What was done by hand, oldest first.
     pub async fn audits(&self) -> Result<Vec<AuditRecord>> {
         type Line = (String, String, String, String, Option<String>, Option<String>);
-        let lines: Vec<Line> = sqlx::query_as("SELECT at, pipeline, target, action, before, after FROM audit ORDER BY id")
-            .fetch_all(&self.pool)
-            .await
-            .map_err(|error| self.failure("reading", error))?;
-        let record = |(at, pipeline, target, action, before, after)| AuditRecord { at, pipeline, target, action, before, after };
+        let lines: Vec<Line> =
+            sqlx::query_as("SELECT at, pipeline, target, action, before, after FROM audit ORDER BY id")
+                .fetch_all(&self.pool)
+                .await
+                .map_err(|error| self.failure("reading", error))?;
+        let record =
+            |(at, pipeline, target, action, before, after)| AuditRecord { at, pipeline, target, action, before, after };
         Ok(lines.into_iter().map(record).collect())
     }
 

@@ -139,9 +139,10 @@ impl Ledger {
             self.refuse_published_name(&mut tx, slot, file).await?;
             self.insert_file(&mut tx, slot, file).await?;
         }
-        sqlx::query("UPDATE slot SET counters = ?, remembered = ? WHERE id = ?")
+        sqlx::query("UPDATE slot SET counters = ?, remembered = ?, inputs = ? WHERE id = ?")
             .bind(to_json(&manifest.counters)?)
             .bind(to_json(&manifest.remembered)?)
+            .bind(to_json(&manifest.seen)?)
             .bind(slot.id)
             .execute(&mut *tx)
             .await
@@ -156,11 +157,11 @@ impl Ledger {
 
     /// Commits a delivery: published, counters advanced, what it changes remembered, all in one transaction.
     pub async fn commit(&self, slot: &mut Slot) -> Result<()> {
-        let Manifest { counters, remembered, .. } = self.manifest(slot).await?;
+        let Manifest { counters, remembered, seen, .. } = self.manifest(slot).await?;
         kill_point!("commit-before");
         let mut tx = self.begin("committing").await?;
         let at = now();
-        sqlx::query("UPDATE slot SET published_at = ? WHERE id = ?")
+        sqlx::query("UPDATE slot SET published_at = ?, inputs = '[]' WHERE id = ?")
             .bind(&at)
             .bind(slot.id)
             .execute(&mut *tx)
@@ -175,6 +176,7 @@ impl Ledger {
         for (name, value) in remembered {
             self.remember(&mut tx, slot, &name, &value).await?;
         }
+        self.note_seen(&mut tx, slot, &seen).await?;
         self.advance(&mut tx, slot, SlotState::Published, None).await?;
         kill_point!("commit-in-transaction");
         self.commit_tx("committing", tx).await?;

@@ -77,6 +77,7 @@ impl Ledger {
             ("ledger", include_str!("../../migrations/0001_ledger.sql")),
             ("counters", include_str!("../../migrations/0002_counters.sql")),
             ("remembered", include_str!("../../migrations/0003_remembered.sql")),
+            ("windows", include_str!("../../migrations/0004_windows.sql")),
         ];
         let migrations = scripts.into_iter().zip(1..).map(|((name, script), version)| {
             Migration::new(version, name.into(), MigrationType::Simple, script.into_sql_str(), false)

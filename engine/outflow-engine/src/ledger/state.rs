@@ -7,6 +7,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::source::arrivals::Known;
+use crate::window::Watermark;
+
 /// Where a delivery stands. `Published` is never left; `Quarantined` only by a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -204,9 +207,18 @@ pub struct Manifest {
     pub counters: Vec<(String, u64)>,
     /// What the commit remembers for the pipeline and its target, by name.
     pub remembered: Vec<(String, String)>,
+    /// What the window saw of the input files, by name; the commit takes it over.
+    pub seen: Vec<(String, Known)>,
 }
 
 impl Manifest {
+    /// Where the next window begins after this delivery, if it moves that.
+    pub fn watermark(&self) -> Option<String> {
+        let is_mark = |name: &str| name.split(' ').next() == Some(Watermark::NAME);
+        let (_, text) = self.remembered.iter().find(|(name, _)| is_mark(name))?;
+        serde_json::from_str::<Watermark>(text).ok().map(|mark| mark.position)
+    }
+
     /// The files of a role in order of publication.
     pub fn of(&self, role: Role) -> Vec<&SealedFile> {
         let mut files: Vec<_> = self.files.iter().filter(|file| file.role == role).collect();

@@ -91,6 +91,7 @@ async fn manifest_counters_and_lists_survive_reopening() {
         files: vec![file(0, "a.csv"), file(1, "b.csv"), file(2, "control.json")],
         counters: vec![("sequence".into(), 7)],
         remembered: vec![("list".into(), "a".into())],
+        seen: vec![],
     };
     let mut slot = sealed(&ledger, "w", &manifest).await;
     assert_eq!(last(&ledger, "sequence").await, 0);
@@ -125,7 +126,7 @@ async fn manifest_counters_and_lists_survive_reopening() {
 #[tokio::test]
 async fn only_allowed_moves_are_made() {
     let (_folder, ledger) = ledger().await;
-    let manifest = Manifest { files: vec![file(0, "a.csv")], counters: vec![], remembered: vec![] };
+    let manifest = Manifest { files: vec![file(0, "a.csv")], counters: vec![], remembered: vec![], seen: vec![] };
     let mut slot = sealed(&ledger, "w", &manifest).await;
     at(&ledger, &mut slot, SlotState::Verified).await;
     for to in [SlotState::Planned, SlotState::Sealed, SlotState::Published, SlotState::Verified] {
@@ -144,7 +145,8 @@ async fn only_allowed_moves_are_made() {
 #[tokio::test]
 async fn an_older_holder_of_a_slot_commits_nothing() {
     let (_folder, ledger) = ledger().await;
-    let manifest = Manifest { files: vec![file(0, "a.csv")], counters: vec![("n".into(), 1)], remembered: vec![] };
+    let manifest =
+        Manifest { files: vec![file(0, "a.csv")], counters: vec![("n".into(), 1)], remembered: vec![], seen: vec![] };
     let mut old = sealed(&ledger, "w", &manifest).await;
     let error = ledger.plan(&key("w"), &plan("r2"), "r2").await.unwrap_err();
     assert!(error.to_string().contains("sealed"), "its spool is not given to another attempt: {error}");
@@ -168,7 +170,7 @@ async fn an_older_holder_of_a_slot_commits_nothing() {
 #[tokio::test]
 async fn a_name_of_another_delivery_is_refused() {
     let (_folder, ledger) = ledger().await;
-    let manifest = Manifest { files: vec![file(0, "a.csv")], counters: vec![], remembered: vec![] };
+    let manifest = Manifest { files: vec![file(0, "a.csv")], counters: vec![], remembered: vec![], seen: vec![] };
     sealed(&ledger, "w", &manifest).await;
     let mut slot = ledger.plan(&key("x"), &plan("r2"), "r2").await.unwrap();
     ledger.spooled(&mut slot).await.unwrap();
@@ -202,7 +204,12 @@ async fn a_damaged_ledger_is_refused() {
     ];
     for (case, damage) in damages.into_iter().enumerate() {
         let (folder, ledger) = ledger().await;
-        sealed(&ledger, "w", &Manifest { files: vec![file(0, "a.csv")], counters: vec![], remembered: vec![] }).await;
+        sealed(
+            &ledger,
+            "w",
+            &Manifest { files: vec![file(0, "a.csv")], counters: vec![], remembered: vec![], seen: vec![] },
+        )
+        .await;
         ledger.close().await;
         let path = folder.path().join("ledger.sqlite");
         let mut bytes = std::fs::read(&path).unwrap();

@@ -97,6 +97,9 @@ impl RunReport {
         self.rows.read += rows.read;
         self.rows.rejected += rows.rejected;
         self.rows.written += rows.written;
+        if let Some(late) = rows.late_rows {
+            *self.rows.late_rows.get_or_insert_default() += late;
+        }
         if self.rejects.path.is_none() {
             self.rejects.path.clone_from(&rejects.path);
         }
@@ -137,6 +140,7 @@ impl RunReport {
             scheduled: Timestamp::from_millisecond(slot.plan.scheduled_ms).ok(),
             files: files.len() as u64,
             rows: files.iter().filter_map(|file| file.rows).sum(),
+            watermark: manifest.watermark(),
             failure: None,
         });
         if let Some(scheduled) = self.deliveries.last().and_then(|delivery| delivery.scheduled) {
@@ -177,6 +181,7 @@ impl RunReport {
             scheduled: None,
             files: 0,
             rows: 0,
+            watermark: None,
             failure: Some(FailureReport {
                 error: hide(&error.to_string()),
                 hint: error.hint_text().map(hide),
@@ -184,6 +189,30 @@ impl RunReport {
                 retry: error.retry(),
             }),
         });
+    }
+
+    /// Takes over what was told of other windows of the run.
+    pub fn join(&mut self, other: Self) {
+        self.tell_extraction(&other.rows, &other.rejects, &other.transforms, other.reads);
+        (self.window, self.scheduled) = (other.window, other.scheduled);
+        for output in other.outputs {
+            match self.outputs.iter_mut().find(|known| known.dataset == output.dataset) {
+                Some(known) => {
+                    known.files += output.files;
+                    known.rows += output.rows;
+                }
+                None => self.outputs.push(output),
+            }
+        }
+        for phase in other.phases {
+            match self.phases.iter_mut().find(|known| known.name == phase.name) {
+                Some(known) => known.millis += phase.millis,
+                None => self.phases.push(phase),
+            }
+        }
+        self.deliveries.extend(other.deliveries);
+        self.files.extend(other.files);
+        self.warnings.extend(other.warnings);
     }
 
     /// Says how the run ended, from what became of its deliveries.

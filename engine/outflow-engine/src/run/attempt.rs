@@ -7,19 +7,22 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use outflow_layout::layout::{Dataset, Layout, LogLevel, LogLine};
 
+use super::due::Due;
 use super::phases::Phases;
-use super::{Due, Work, sha256};
+use super::{Work, sha256};
 use crate::dead_letter::DeadLetter;
 use crate::delivery;
 use crate::error::{Error, Result};
-use crate::extract::{self, Extraction, View};
-use crate::ledger::{LastNumbers, Manifest, Role, SealedFile, Slot, make_private, spool_folder};
+use crate::extract::{self, Extracted, Extraction, View};
+use crate::ledger::{LastNumbers, Manifest, Role, SealedFile, Slot, make_private, positions, spool_folder};
 use crate::membership::Membership;
 use crate::report::{self, RejectsReport, RowsReport, TransformReport};
-use crate::source::listing::{self, InputFile};
+use crate::source::Input;
+use crate::source::arrivals::{Arrived, Known};
 use crate::spool::{self, Spool, SpooledFile};
 use crate::store::Sink;
 use crate::transform::Notes;
+use crate::window::Watermark;
 
 /// A slot to fill.
 pub(super) struct Place {
@@ -57,6 +60,8 @@ pub(super) struct Made {
     counters: Vec<(String, u64)>,
     layout: Box<dyn Layout>,
     notes: Arc<Notes>,
+    watermark: Option<Watermark>,
+    seen: Vec<(String, Known)>,
     /// Datasets of the outputs, in order.
     pub(super) datasets: Vec<String>,
     /// Rows by what became of them.
@@ -77,13 +82,13 @@ impl Work<'_> {
         &self,
         due: &Due,
         places: &[Place],
-        inputs: &[InputFile],
+        found: &Input,
         letters: PathBuf,
         clock: &mut Phases<'_>,
     ) -> Result<Made> {
         let Place { slot, numbers, .. } = &places[0];
         let scheduled = timestamp(slot.plan.scheduled_ms)?;
-        let info = self.pipeline.run_info(&slot.plan.run_id, scheduled);
+        let info = self.pipeline.run_info_of(&slot.plan.run_id, scheduled, due.window());
         let mut layout = self.pipeline.open_layout(&info).await?;
         let folder = spool_folder(&self.options.state, slot);
         empty_folder(&folder)?;
@@ -92,10 +97,11 @@ impl Work<'_> {
             false => Membership::default(),
         };
         let notes = Arc::new(Notes { membership, ..Notes::default() });
-        clock.begin("extract", Some(inputs.iter().map(|file| file.size).sum()));
+        clock.begin("extract", found.bytes());
         let extraction = Extraction {
             pipeline: self.pipeline,
-            inputs,
+            input: found,
+            wanted: due.range.as_ref().map(|range| range.wanted.clone()),
             scheduled,
             memory: self.options.memory,
             limit: None,
@@ -108,28 +114,68 @@ impl Work<'_> {
         let dead = Arc::new(DeadLetter::create(&letters, limit));
         let spool = Spool::new(&folder, &slot.plan.nonce_seed, self.progress.as_ref());
         let extracted = extract::extract(&extraction, &spool, layout.as_mut(), &dead).await?;
-        if listing::snapshot(&self.pipeline.inputs().await?) != listing::snapshot(inputs) {
-            return Err(Error::transient("the input changed while it was read; nothing was published")
-                .hint("let the writer finish, under another name, before the pipeline runs"));
-        }
+        found.still_there(due.range.is_some()).await?;
+        let (watermark, warnings) = (self.watermark(due, &extracted)?, untold(&extracted.arrived));
         let written = extracted.files.iter().map(SpooledFile::rows).sum();
         Ok(Made {
             columns: extracted.columns,
             counters: extracted.counters,
             layout,
             datasets: extracted.datasets,
-            rows: RowsReport { read: extracted.rows, rejected: dead.count(), written },
+            rows: RowsReport {
+                read: extracted.rows,
+                rejected: dead.count(),
+                written,
+                late_rows: due.range.as_ref().map(|_| extracted.arrived.late),
+            },
             rejects: rejects(&dead, &letters),
             transforms: notes.tally.report(),
             reads: extracted.reads,
-            warnings: Vec::new(),
+            warnings,
+            watermark,
+            seen: extracted.arrived.seen,
             files: extracted.files,
             notes,
         })
     }
 
+    /// Where the next window begins once this one is delivered: behind windows that hold no row too, unless each of
+    /// those has its files.
+    fn watermark(&self, due: &Due, extracted: &Extracted) -> Result<Option<Watermark>> {
+        let (Some(range), Some(schedule)) = (&due.range, self.pipeline.schedule()) else { return Ok(None) };
+        let Some(floor) = range.wanted.late_from.clone() else { return Ok(None) };
+        let window = &range.wanted.window;
+        let position = match extracted.writes_when_empty || !extracted.arrived.tells_next {
+            true => window.hi.clone(),
+            false => schedule.over_empty(window, extracted.arrived.next, &range.high)?,
+        };
+        Ok(Some(Watermark { position, floor }))
+    }
+
     /// Seals what a slot publishes; one without files stays as it is. `leads`: the files lie in its spool already.
     pub(super) async fn seal(&self, due: &Due, made: &mut Made, place: &mut Place, leads: bool) -> Result<Manifest> {
+        let files = self.files(due, made, place, leads).await?;
+        let mut remembered = made.notes.membership.remembered(&due.input, &due.key)?;
+        if let Some(watermark) = &made.watermark {
+            remembered.push((positions::name(&due.scope), to_json(watermark)?));
+        }
+        let manifest = Manifest { files, counters: made.counters.clone(), remembered, seen: made.seen.clone() };
+        // A window without rows is delivered without files: the next one begins where it ends.
+        if !manifest.files.is_empty() || due.range.is_some() {
+            self.ledger.spooled(&mut place.slot).await?;
+            delivery::seal(self.ledger, &self.options.state, &mut place.slot, &manifest).await?;
+        }
+        Ok(manifest)
+    }
+
+    /// The files of a slot in its spool folder, companions last.
+    pub(super) async fn files(
+        &self,
+        due: &Due,
+        made: &mut Made,
+        place: &Place,
+        leads: bool,
+    ) -> Result<Vec<SealedFile>> {
         let folder = spool_folder(&self.options.state, &place.slot);
         if !leads {
             empty_folder(&folder)?;
@@ -139,30 +185,26 @@ impl Work<'_> {
             files.iter_mut().try_for_each(|file| link(file, &folder))?;
         }
         if !files.is_empty() {
-            self.companions(made, place, &folder, &mut files).await?;
+            self.companions(due, made, place, &folder, &mut files).await?;
         }
         let serious = |line: &LogLine| matches!(line.level, LogLevel::Warn | LogLevel::Error);
         made.warnings.extend(made.layout.take_log().into_iter().filter(serious).map(|line| line.message));
         files.iter_mut().zip(0..).for_each(|(file, ordinal)| file.ordinal = ordinal);
-        let remembered = made.notes.membership.remembered(&due.input, &due.window)?;
-        let manifest = Manifest { files, counters: made.counters.clone(), remembered };
-        if !manifest.files.is_empty() {
-            self.ledger.spooled(&mut place.slot).await?;
-            delivery::seal(self.ledger, &self.options.state, &mut place.slot, &manifest).await?;
-        }
-        Ok(manifest)
+        Ok(files)
     }
 
     /// Adds the layout's companions for the slot's target, written beside the data files.
     async fn companions(
         &self,
+        due: &Due,
         made: &mut Made,
         place: &Place,
         folder: &Path,
         files: &mut Vec<SealedFile>,
     ) -> Result<()> {
         let target = place.sink.target();
-        let mut info = self.pipeline.run_info(&place.slot.plan.run_id, timestamp(place.slot.plan.scheduled_ms)?);
+        let scheduled = timestamp(place.slot.plan.scheduled_ms)?;
+        let mut info = self.pipeline.run_info_of(&place.slot.plan.run_id, scheduled, due.window());
         let mut other;
         let layout: &mut dyn Layout = if info.target == *target {
             made.layout.as_mut()
@@ -190,6 +232,20 @@ impl Work<'_> {
         }
         Ok(())
     }
+}
+
+/// What a person has to know of files that were written anew.
+fn untold(arrived: &Arrived) -> Vec<String> {
+    match arrived.untold {
+        0 => Vec::new(),
+        rows => vec![format!(
+            "files that were written anew hold {rows} rows before the window; they were taken for delivered"
+        )],
+    }
+}
+
+fn to_json(watermark: &Watermark) -> Result<String> {
+    serde_json::to_string(watermark).map_err(|cause| Error::internal("a watermark cannot be written").caused_by(cause))
 }
 
 fn sealed_data(file: SpooledFile) -> Option<SealedFile> {

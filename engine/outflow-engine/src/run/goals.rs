@@ -86,8 +86,15 @@ impl Goals {
         self.errors.push(error);
     }
 
-    /// The report; the first failure instead, where nothing was achieved beside it.
-    pub(super) fn conclude(mut self, mut report: RunReport) -> Result<RunReport> {
+    /// Takes over what became of the same sinks elsewhere.
+    pub(super) fn join(&mut self, other: Self) {
+        self.out.iter_mut().zip(other.out).for_each(|(out, other)| *out |= other);
+        self.errors.extend(other.errors);
+    }
+
+    /// The report; the first failure instead, where nothing was achieved beside it, or the run could not go on.
+    pub(super) fn conclude(mut self, mut report: RunReport, ended: Result<()>) -> Result<RunReport> {
+        ended?;
         let achieved = report.deliveries.iter().any(|delivery| delivery.status != Status::Failed);
         if !self.errors.is_empty() && !achieved {
             return Err(self.errors.swap_remove(0));

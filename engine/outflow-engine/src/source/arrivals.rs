@@ -8,13 +8,13 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringViewArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray, RecordBatch, StringViewArray};
 use arrow::compute::{cast, filter_record_batch};
-use arrow::datatypes::{DataType, TimeUnit, TimestampNanosecondType};
+use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampNanosecondType};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use outflow_formats::reject::Rejected;
+use outflow_formats::reject::Reject as Unreadable;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -22,6 +22,7 @@ use super::listing::{InputFile, Location};
 use crate::dead_letter::{DeadLetter, Reject};
 use crate::error::{Error, Result};
 use crate::pipeline::hex;
+use crate::window::Window;
 
 #[cfg(test)]
 mod tests;
@@ -57,14 +58,20 @@ pub type Seen = HashMap<String, Known>;
 pub struct Wanted {
     /// The column that tells a row's position.
     pub cursor: String,
-    /// The first position of the window.
-    pub lo: Timestamp,
-    /// The position after its last.
-    pub hi: Timestamp,
+    /// The window.
+    pub window: Window,
     /// Late rows are wanted from this position on; unset: none, as in a backfill, which leaves them to live runs.
-    pub late_from: Option<Timestamp>,
+    pub late_from: Option<String>,
     /// What earlier windows saw.
     pub seen: Arc<Seen>,
+}
+
+/// The same, as instants.
+#[derive(Clone, Copy, Debug)]
+struct Instants {
+    lo: Timestamp,
+    hi: Timestamp,
+    late_from: Option<Timestamp>,
 }
 
 /// How a file stands to what is known of it.
@@ -82,6 +89,7 @@ enum Before {
 #[derive(Debug)]
 pub struct Arrivals {
     wanted: Wanted,
+    instants: Instants,
     files: Vec<InputFile>,
     before: Vec<Before>,
     state: Mutex<State>,
@@ -91,7 +99,6 @@ pub struct Arrivals {
 struct State {
     files: Vec<FileState>,
     late: u64,
-    outside: u64,
     untold: u64,
     next: Option<Timestamp>,
     complete: bool,
@@ -109,11 +116,11 @@ struct FileState {
 pub struct Arrived {
     /// Rows that turned up after their window was delivered, and are delivered with this one.
     pub late: u64,
-    /// Rows read that belong to other windows.
-    pub outside: u64,
     /// Older rows of files that were written anew, taken for delivered.
     pub untold: u64,
-    /// The first position after the window.
+    /// Whether `next` is known.
+    pub tells_next: bool,
+    /// The first position after the window, if there is one.
     pub next: Option<Timestamp>,
     /// What is known of the files now, by name; only what changed.
     pub seen: Vec<(String, Known)>,
@@ -122,9 +129,20 @@ pub struct Arrived {
 impl Arrivals {
     /// Compares the files with what is known of them. Blocks where a file has grown.
     pub fn new(wanted: &Wanted, files: &[InputFile]) -> Result<Self> {
-        let before = files.iter().map(|file| before(wanted, file)).collect::<Result<Vec<_>>>()?;
+        let instant = |text: &str| {
+            text.parse::<Timestamp>().map_err(|_| {
+                Error::user(format!("the position `{text}` is no instant, and files are read by time"))
+                    .hint("write instants or dates such as `2026-01-01`")
+            })
+        };
+        let instants = Instants {
+            lo: wanted.window.lo.as_deref().map_or(Ok(Timestamp::MIN), instant)?,
+            hi: instant(&wanted.window.hi)?,
+            late_from: wanted.late_from.as_deref().map(instant).transpose()?,
+        };
+        let before = files.iter().map(|file| before(wanted, instants.lo, file)).collect::<Result<Vec<_>>>()?;
         let state = State { files: vec![FileState::default(); files.len()], ..State::default() };
-        Ok(Self { wanted: wanted.clone(), files: files.to_vec(), before, state: Mutex::new(state) })
+        Ok(Self { wanted: wanted.clone(), instants, files: files.to_vec(), before, state: Mutex::new(state) })
     }
 
     /// The same for another reading.
@@ -132,6 +150,7 @@ impl Arrivals {
         let state = State { files: vec![FileState::default(); self.files.len()], ..State::default() };
         Self {
             wanted: self.wanted.clone(),
+            instants: self.instants,
             files: self.files.clone(),
             before: self.before.clone(),
             state: Mutex::new(state),
@@ -149,7 +168,7 @@ impl Arrivals {
     }
 
     /// The rejects of a part of a file that no earlier window told of.
-    pub fn fresh<'a>(&self, file: usize, rejects: &'a [Rejected]) -> &'a [Rejected] {
+    pub fn fresh<'a>(&self, file: usize, rejects: &'a [Unreadable]) -> &'a [Unreadable] {
         let mut state = self.state();
         let told = match self.before[file] {
             Before::Rows(_, told) => told.saturating_sub(state.files[file].rejects),
@@ -159,12 +178,11 @@ impl Arrivals {
         &rejects[usize::try_from(told).unwrap_or(usize::MAX).min(rejects.len())..]
     }
 
-    /// The rows of a part of a file that belong to the window. Parts come in the order of the file. Rows without a
-    /// position go to the dead letter, once.
-    pub fn take(&self, file: usize, batch: RecordBatch, rows: Option<&ArrayRef>, dead: &DeadLetter) -> Result<RecordBatch> {
-        let wanted = &self.wanted;
-        let column = batch.column_by_name(&wanted.cursor);
-        let column = column.ok_or_else(|| Error::internal(format!("column `{}` was not read", wanted.cursor)))?;
+    /// The rows of a part of a file that belong to the window, and how many of the others have no position. Parts come
+    /// in the order of the file. Rows without a position go to the dead letter, once.
+    pub fn take(&self, file: usize, batch: &RecordBatch, dead: &DeadLetter) -> Result<(RecordBatch, u64)> {
+        let column = batch.column_by_name(&self.wanted.cursor);
+        let column = column.ok_or_else(|| Error::internal(format!("column `{}` was not read", self.wanted.cursor)))?;
         let positions = Positions::of(column)?;
         let mut state = self.state();
         let mut kept = Vec::with_capacity(batch.num_rows());
@@ -178,7 +196,7 @@ impl Arrivals {
             };
             kept.push(match positions.at(row) {
                 None => {
-                    if new && wanted.late_from.is_some() {
+                    if new && self.instants.late_from.is_some() {
                         bad.push(row);
                     }
                     false
@@ -190,17 +208,18 @@ impl Arrivals {
             });
         }
         drop(state);
-        for row in bad {
-            dead.push(self.reject(file, &batch, rows, row))?;
+        for row in &bad {
+            dead.push(self.reject(file, batch, *row)?)?;
         }
-        filter_record_batch(&batch, &BooleanArray::from(kept))
-            .map_err(|cause| Error::internal("rows cannot be told apart").caused_by(cause))
+        let kept = filter_record_batch(batch, &BooleanArray::from(kept));
+        let kept = kept.map_err(|cause| Error::internal("rows cannot be told apart").caused_by(cause))?;
+        Ok((kept, bad.len() as u64))
     }
 
     fn wants(&self, state: &mut State, file: usize, at: Timestamp, new: bool) -> bool {
-        let wanted = &self.wanted;
-        let late = at < wanted.lo && wanted.late_from.is_some_and(|from| from <= at);
-        if wanted.lo <= at && at < wanted.hi {
+        let Instants { lo, hi, late_from } = self.instants;
+        let late = at < lo && late_from.is_some_and(|from| from <= at);
+        if lo <= at && at < hi {
             return true;
         }
         if late && new {
@@ -210,26 +229,17 @@ impl Arrivals {
         if late && self.before[file] == Before::Rewritten {
             state.untold += 1;
         }
-        if at >= wanted.hi {
+        if at >= hi {
             state.next = Some(state.next.map_or(at, |next| next.min(at)));
         }
-        state.outside += 1;
         false
     }
 
-    fn reject(&self, file: usize, batch: &RecordBatch, rows: Option<&ArrayRef>, row: usize) -> Reject {
-        let record = crate::reject::Records::of(batch).ok();
-        let place = rows.and_then(|rows| cast(rows, &DataType::UInt64).ok());
-        let place = place.map(|place| place.as_primitive::<arrow::datatypes::UInt64Type>().value(row));
+    fn reject(&self, file: usize, batch: &RecordBatch, row: usize) -> Result<Reject> {
+        let records = crate::reject::Records::of(batch);
+        let records = records.map_err(|cause| Error::internal("a row cannot be shown").caused_by(cause))?;
         let message = format!("column `{}` tells no time, so the row is in no window", self.wanted.cursor);
-        let told = record.map(|records| records.reject(row, CODE, &message));
-        Reject {
-            file: Some(self.files[file].name.clone()),
-            row: place,
-            code: CODE.to_owned(),
-            message,
-            record: told.map_or(serde_json::Value::Null, |told| told.record),
-        }
+        Ok(Reject { file: Some(self.files[file].name.clone()), ..records.reject(row, CODE, &message) })
     }
 
     /// Notes that every file was read to its end.
@@ -267,8 +277,8 @@ impl Arrivals {
                 seen.push((file.name.clone(), now));
             }
         }
-        let State { late, outside, untold, next, .. } = *state;
-        Ok(Arrived { late, outside, untold, next, seen })
+        let State { late, untold, next, .. } = *state;
+        Ok(Arrived { late, untold, tells_next: true, next, seen })
     }
 
     /// A panic elsewhere leaves the counts whole, so a poisoned lock is as good as another.
@@ -281,10 +291,10 @@ fn is_unchanged(known: &Known, file: &InputFile) -> bool {
     known.size == file.size && known.version == file.version
 }
 
-fn before(wanted: &Wanted, file: &InputFile) -> Result<Before> {
+fn before(wanted: &Wanted, lo: Timestamp, file: &InputFile) -> Result<Before> {
     let Some(known) = wanted.seen.get(&file.name) else { return Ok(Before::Rows(0, 0)) };
     if is_unchanged(known, file) {
-        return Ok(match known.last.is_none_or(|last| last < wanted.lo) {
+        return Ok(match known.last.is_none_or(|last| last < lo) {
             true => Before::Done,
             false => Before::Rows(known.rows, known.rejects),
         });
@@ -316,8 +326,8 @@ fn print(path: &Path, size: u64) -> Result<String> {
 /// A column of positions.
 enum Positions {
     Texts(StringViewArray),
-    Instants(arrow::array::PrimitiveArray<TimestampNanosecondType>),
-    Millis(arrow::array::PrimitiveArray<arrow::datatypes::Int64Type>),
+    Instants(PrimitiveArray<TimestampNanosecondType>),
+    Millis(PrimitiveArray<Int64Type>),
 }
 
 impl Positions {
@@ -330,7 +340,7 @@ impl Positions {
             }
             kind if kind.is_integer() => {
                 let millis = cast(column, &DataType::Int64).map_err(failed)?;
-                Self::Millis(millis.as_primitive::<arrow::datatypes::Int64Type>().clone())
+                Self::Millis(millis.as_primitive::<Int64Type>().clone())
             }
             _ => {
                 let texts = cast(column, &DataType::Utf8View).map_err(failed)?;

@@ -1,12 +1,14 @@
 //! The `files` source as a table: one thread reads, several decode, batches come out in input order.
 //! Columns are matched by name; a column that a file lacks is null there.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{FieldRef, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::datasource::{TableProvider, TableType};
 use datafusion::error::{DataFusionError, Result as QueryResult};
@@ -22,24 +24,72 @@ use outflow_spec::source::{FilesSource, SourceFormat};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::arrivals::{Arrivals, Arrived, Wanted};
 use super::heads::{self, KnownFile, reading};
-use super::listing::InputFile;
-use super::{FILE, HIDDEN, ROW};
-use crate::dead_letter::{DeadLetter, Reject};
+use super::listing::{self, InputFile};
+use super::{FILE, ROW, Reading, refuse_hidden, with_place};
+use crate::dead_letter::Reject;
 use crate::error::{Error, Result};
-use crate::progress::Progress;
 
-/// The input of a pipeline: its files and the columns known of them.
+/// The input of a pipeline: its files and, once they are opened, the columns known of them.
 #[derive(Clone, Debug)]
 pub struct FilesInput {
+    spec: Arc<FilesSource>,
+    base: PathBuf,
+    leave_out: Vec<PathBuf>,
+    listed: Arc<Vec<InputFile>>,
+    arrivals: Option<Arc<Arrivals>>,
     files: Arc<Vec<KnownFile>>,
     columns: Vec<FieldRef>,
 }
 
 impl FilesInput {
+    /// Lists the files. Relative paths start at `base`; what lies below `leave_out` is never input.
+    pub async fn list(spec: &FilesSource, base: &Path, leave_out: &[PathBuf]) -> Result<Self> {
+        Ok(Self {
+            listed: Arc::new(listing::list(spec, base, leave_out).await?),
+            spec: Arc::new(spec.clone()),
+            base: base.to_owned(),
+            leave_out: leave_out.to_vec(),
+            arrivals: None,
+            files: Arc::default(),
+            columns: Vec::new(),
+        })
+    }
+
+    /// Lets the rows of a window be read only. The files are open.
+    pub async fn select(&mut self, wanted: &Wanted) -> Result<()> {
+        if !self.columns.iter().any(|field| *field.name() == wanted.cursor) {
+            return Err(Error::user(format!(
+                "the source has no column `{}`, which `incremental` reads",
+                wanted.cursor
+            ))
+            .hint("write the name as the files have it; JSON Lines name columns that may be absent in `columns`"));
+        }
+        let (wanted, files) = (wanted.clone(), self.listed.clone());
+        let arrivals = tokio::task::spawn_blocking(move || Arrivals::new(&wanted, &files)).await;
+        self.arrivals = Some(Arc::new(arrivals.map_err(stopped)??));
+        Ok(())
+    }
+
+    /// The files as they were listed.
+    pub fn listed(&self) -> &[InputFile] {
+        &self.listed
+    }
+
+    /// Whether the same files with the same content are there now. Where windows are read, others may have come.
+    pub async fn is_unchanged(&self, windows: bool) -> Result<bool> {
+        let mut now = listing::list(&self.spec, &self.base, &self.leave_out).await?;
+        if windows {
+            let listed = self.listed.iter().map(|file| &file.name).collect::<HashSet<_>>();
+            now.retain(|file| listed.contains(&file.name));
+        }
+        Ok(listing::snapshot(&now) == listing::snapshot(&self.listed))
+    }
+
     /// Reads the heads of the files.
-    pub async fn open(spec: &FilesSource, files: &[InputFile]) -> Result<Self> {
-        let (spec, files) = (spec.clone(), files.to_vec());
+    pub async fn open(&mut self) -> Result<()> {
+        let (spec, files) = (self.spec.clone(), self.listed.clone());
         let heads = tokio::task::spawn_blocking(move || {
             files.iter().map(|file| KnownFile::open(&spec, file)).collect::<Result<Vec<_>>>()
         });
@@ -52,7 +102,8 @@ impl FilesInput {
                 .hint("a CSV file needs a header; name the columns in `source.files.columns`"));
         }
         refuse_hidden(&columns)?;
-        Ok(Self { files: Arc::new(files), columns })
+        (self.files, self.columns) = (Arc::new(files), columns);
+        Ok(())
     }
 
     /// Names of the columns, in order of first appearance.
@@ -76,38 +127,19 @@ impl FilesInput {
     }
 
     /// The rows as a table, for one run of a plan.
-    pub fn table(
-        &self,
-        dead_letter: Arc<DeadLetter>,
-        limit: Option<usize>,
-        progress: Arc<dyn Progress>,
-    ) -> Arc<FilesTable> {
-        let hidden =
-            [Field::new(FILE, DataType::Utf8View, true), Field::new(ROW, DataType::UInt64, true)].map(Arc::new);
-        let fields = self.columns.iter().cloned().chain(hidden).collect::<Vec<_>>();
+    pub fn table(&self, reading: Reading) -> Arc<FilesTable> {
         Arc::new(FilesTable {
-            schema: Arc::new(Schema::new(fields)),
+            schema: with_place(&self.columns),
             scan: Arc::new(Scan {
                 files: self.files.clone(),
                 columns: self.columns.clone(),
-                dead_letter,
-                limit,
-                progress,
+                reading,
+                arrivals: self.arrivals.as_ref().map(|arrivals| arrivals.again()),
                 reads: AtomicU64::new(0),
                 rows: AtomicU64::new(0),
                 surprises: Mutex::default(),
             }),
         })
-    }
-}
-
-fn refuse_hidden(columns: &[FieldRef]) -> Result<()> {
-    match columns.iter().find(|field| field.name().starts_with(HIDDEN)) {
-        None => Ok(()),
-        Some(field) => Err(Error::user(format!(
-            "the source has a column `{}`; names that start with `{HIDDEN}` are reserved",
-            field.name()
-        ))),
     }
 }
 
@@ -126,6 +158,11 @@ impl FilesTable {
     /// Rows read, rejected ones included.
     pub fn rows_read(&self) -> u64 {
         self.scan.rows.load(Ordering::Relaxed)
+    }
+
+    /// What the reading of a window came to.
+    pub fn arrived(&self) -> Result<Arrived> {
+        self.scan.arrivals.as_ref().map(Arrivals::arrived).transpose().map(Option::unwrap_or_default)
     }
 
     /// What the heads of the files did not tell.
@@ -169,9 +206,8 @@ impl TableProvider for FilesTable {
 struct Scan {
     files: Arc<Vec<KnownFile>>,
     columns: Vec<FieldRef>,
-    dead_letter: Arc<DeadLetter>,
-    limit: Option<usize>,
-    progress: Arc<dyn Progress>,
+    reading: Reading,
+    arrivals: Option<Arrivals>,
     reads: AtomicU64,
     rows: AtomicU64,
     surprises: Mutex<Vec<jsonl::Column>>,
@@ -210,7 +246,7 @@ impl PartitionStream for ScanStream {
             schema: schema.clone(),
             receiver,
             reader: Some(reader),
-            left: self.scan.limit.unwrap_or(usize::MAX),
+            left: self.scan.reading.limit.unwrap_or(usize::MAX),
         };
         let batches = futures::stream::try_unfold(state, |mut state| async move {
             let batch = state.next().await.map_err(|error| DataFusionError::External(Box::new(error)))?;
@@ -235,16 +271,29 @@ impl Batches {
         }
         let Some(pending) = self.receiver.recv().await else {
             return match self.reader.take() {
-                Some(reader) => reader.await.map_err(stopped)?.map(|()| None),
+                Some(reader) => {
+                    reader.await.map_err(stopped)??;
+                    self.scan.arrivals.iter().for_each(Arrivals::complete);
+                    Ok(None)
+                }
                 None => Ok(None),
             };
         };
         let (file, decoded) = pending.await.map_err(stopped)??;
         let name = &self.scan.files[file].file.name;
-        let rows = decoded.rows().min(self.left as u64);
-        self.scan.rows.fetch_add(rows, Ordering::Relaxed);
-        for reject in decoded.rejects.iter().take(self.left) {
-            self.scan.dead_letter.push(Reject {
+        let Decoded { batch, rejects, surprises } = &decoded;
+        let (batch, rejects, rows) = match &self.scan.arrivals {
+            None => (batch.clone(), rejects.as_slice(), decoded.rows()),
+            Some(arrivals) => {
+                let (batch, lost) = arrivals.take(file, batch, &self.scan.reading.dead_letter)?;
+                let rejects = arrivals.fresh(file, rejects);
+                let rows = batch.num_rows() as u64 + lost + rejects.len() as u64;
+                (batch, rejects, rows)
+            }
+        };
+        self.scan.rows.fetch_add(rows.min(self.left as u64), Ordering::Relaxed);
+        for reject in rejects.iter().take(self.left) {
+            self.scan.reading.dead_letter.push(Reject {
                 file: Some(name.clone()),
                 row: Some(reject.line),
                 code: reject.code.to_owned(),
@@ -252,8 +301,8 @@ impl Batches {
                 record: String::from_utf8_lossy(&reject.record).into_owned().into(),
             })?;
         }
-        self.note_surprises(&decoded.surprises);
-        let batch = self.complete(decoded.batch, name)?;
+        self.note_surprises(surprises);
+        let batch = self.complete(batch, name)?;
         let batch = batch.slice(0, batch.num_rows().min(self.left));
         self.left -= batch.num_rows();
         Ok(Some(batch))
@@ -287,10 +336,15 @@ fn stopped(cause: tokio::task::JoinError) -> Error {
 
 /// Reads every file and posts its decoding. Ends early, quietly, when nobody listens any more.
 fn read(scan: &Scan, schema: &SchemaRef, sender: &mpsc::Sender<Pending>) -> Result<()> {
-    let wanted = |field: &&FieldRef| schema.column_with_name(field.name()).is_some();
+    let cursor = scan.arrivals.as_ref().map(Arrivals::cursor);
+    let wanted =
+        |field: &&FieldRef| schema.column_with_name(field.name()).is_some() || cursor == Some(field.name().as_str());
     let wanted = scan.columns.iter().filter(wanted).cloned().collect::<Vec<_>>();
-    let lines = schema.column_with_name(ROW).is_some();
+    let lines = schema.column_with_name(ROW).is_some() || scan.arrivals.is_some();
     for (index, file) in scan.files.iter().enumerate() {
+        if scan.arrivals.as_ref().is_some_and(|arrivals| arrivals.skips(index)) {
+            continue;
+        }
         let open = match file.format {
             SourceFormat::Parquet => read_parquet(scan, file, index, &wanted, lines, sender)?,
             SourceFormat::Csv | SourceFormat::Tsv | SourceFormat::Jsonl => {
@@ -314,7 +368,7 @@ fn read_text(
 ) -> Result<bool> {
     let name = file.file.name.clone();
     let decoder = Arc::new(Decoder::new(scan, file, wanted, lines)?);
-    let mut chunker = file.chunker(&scan.progress)?;
+    let mut chunker = file.chunker(&scan.reading.progress)?;
     while let Some(chunk) = chunker.next_chunk().map_err(|cause| reading(&name, &cause))? {
         let (decoder, name) = (decoder.clone(), name.clone());
         let pending = tokio::task::spawn_blocking(move || {
@@ -345,7 +399,7 @@ fn read_parquet(
             return Ok(false);
         }
     }
-    scan.progress.event(crate::progress::Event::Read(file.file.size));
+    scan.reading.progress.event(crate::progress::Event::Read(file.file.size));
     Ok(true)
 }
 

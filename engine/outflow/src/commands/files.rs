@@ -1,9 +1,13 @@
-//! `outflow files list` and `outflow files verify`.
+//! `outflow files list`, `outflow files verify` and `outflow files redeliver`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use jiff::Timestamp;
 use outflow_engine::ledger::{FileFilter, FileRecord, Ledger};
+use outflow_engine::progress::{Progress, Quiet};
+use outflow_engine::run::{Redelivered, RunOptions, redeliver};
 use outflow_engine::verify::{Verified, verify};
 
 use super::runs::{State, ledger};
@@ -19,6 +23,8 @@ pub enum Command {
     List(List),
     /// Read delivered files back and compare them with the ledger
     Verify(Verify),
+    /// Put delivered files back that have gone from their target, the very bytes or none
+    Redeliver(Redeliver),
 }
 
 /// Arguments of `files list`.
@@ -50,11 +56,34 @@ pub struct Verify {
     format: Format,
 }
 
+/// Arguments of `files redeliver`.
+#[derive(clap::Args)]
+pub struct Redeliver {
+    /// Pipeline file
+    pipeline: PathBuf,
+    /// Paths below the target, as `files list` tells them
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<String>,
+    /// Value of `${param:NAME}` in the pipeline file
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    parameters: Vec<Parameter>,
+    /// Folder of the ledger. Default: `.outflow` beside the pipeline file
+    #[arg(long, env = "OUTFLOW_STATE", value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Memory that sorts, joins and aggregates may use before they spill
+    #[arg(long, default_value = "256MiB", value_parser = project::size)]
+    memory: usize,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
 /// Prints files.
 pub fn execute(command: &Command) -> Result<ExitCode, Failure> {
     match command {
         Command::List(args) => list(args),
         Command::Verify(args) => check(args),
+        Command::Redeliver(args) => again(args),
     }
 }
 
@@ -95,4 +124,28 @@ fn check(args: &Verify) -> Result<ExitCode, Failure> {
     })?;
     let bad = files.iter().any(|file| !file.is_intact());
     Ok(if bad { ExitCode::from(3) } else { ExitCode::SUCCESS })
+}
+
+fn again(args: &Redeliver) -> Result<ExitCode, Failure> {
+    let (pipeline, redaction) = project::load(&args.pipeline, &args.parameters)?;
+    let options = RunOptions {
+        now: Timestamp::now(),
+        at: None,
+        state: args.state.clone().unwrap_or_else(|| pipeline.base.join(".outflow")),
+        local_sink: None,
+        max_rejects: None,
+        memory: args.memory,
+        hidden: redaction.pairs(),
+        fixed_id: None,
+    };
+    let progress: Arc<dyn Progress> = Arc::new(Quiet);
+    let files = block_on(redeliver(&pipeline, &options, &args.paths, &progress))?;
+    let files = files.map_err(|error| Failure::Engine(error, redaction))?;
+    let line = |file: &Redelivered| format!("{:<10} {}  {}\n", file.outcome, file.path, file.target);
+    output::print(&match args.format {
+        Format::Json => format!("{}\n", serde_json::json!({"schema": "outflow/redeliver/v1", "files": files})),
+        Format::Human => files.iter().map(line).collect(),
+    })?;
+    let foreign = files.iter().any(|file| !matches!(file.outcome.as_str(), "there" | "delivered"));
+    Ok(if foreign { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }

@@ -1,5 +1,6 @@
 //! One command a file: its arguments, and what it does with the engine's answers.
 
+pub mod backfill;
 pub mod explain;
 pub mod files;
 pub mod init;
@@ -9,9 +10,15 @@ pub mod preview;
 pub mod run;
 pub mod runs;
 pub mod schema;
+pub mod state;
 pub mod test;
 
+use std::io::IsTerminal;
+
+use anyhow::bail;
 use clap::ValueEnum;
+
+use crate::output;
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -26,4 +33,21 @@ pub enum Format {
 /// The runtime that commands of the engine run on.
 pub fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work))
+}
+
+/// Asks before something is changed that cannot be taken back. Without a terminal nobody can answer.
+pub fn confirm(question: &str, agreed: bool) -> anyhow::Result<()> {
+    if agreed {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        bail!("nobody is there to ask\nhint: add `--yes` to go on without asking");
+    }
+    output::tell(&format!("{question} [y/N] "));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => bail!("nothing was changed"),
+    }
 }

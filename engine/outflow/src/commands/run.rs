@@ -9,7 +9,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use outflow_engine::pipeline::Pipeline;
 use outflow_engine::report::{RunReport, Status};
-use outflow_engine::run::{RunOptions, run};
+use outflow_engine::run::{Backfill, RunOptions, backfill, run};
 
 use super::{Format, block_on};
 use crate::failure::Failure;
@@ -32,6 +32,12 @@ pub struct Args {
     /// Logical instant of the delivery, with zone. Default: now
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
+    /// With `incremental`: deliver what lies between this position and `--to`, in place of what is due
+    #[arg(long, value_name = "POSITION", requires = "to")]
+    from: Option<String>,
+    /// Where the last of these windows ends, not included
+    #[arg(long, value_name = "POSITION", requires = "from")]
+    to: Option<String>,
     /// Value of `${param:NAME}` in the pipeline file
     #[arg(long = "param", value_name = "NAME=VALUE")]
     parameters: Vec<Parameter>,
@@ -122,7 +128,14 @@ fn deliver(args: &Args, pipeline: &Pipeline, redaction: Redaction) -> Result<Run
         fixed_id: None,
     };
     let progress = watcher(args.progress, &pipeline.spec.name);
-    block_on(run(pipeline, &options, &progress))?.map_err(|error| Failure::Engine(error, redaction))
+    let range = args.from.clone().zip(args.to.clone()).map(|(from, to)| Backfill { from, to, parallel: 1 });
+    let work = async {
+        match &range {
+            Some(range) => backfill(pipeline, &options, range, &progress).await,
+            None => run(pipeline, &options, &progress).await,
+        }
+    };
+    block_on(work)?.map_err(|error| Failure::Engine(error, redaction))
 }
 
 fn local_sink(text: &str) -> Result<PathBuf, String> {

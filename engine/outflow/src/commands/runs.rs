@@ -1,15 +1,20 @@
-//! `outflow runs list` and `outflow runs show`.
+//! `outflow runs list`, `outflow runs show` and `outflow runs retry`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
+use jiff::Timestamp;
 use outflow_engine::error::Error;
 use outflow_engine::ledger::{Ledger, RunFilter, RunRecord};
-use outflow_engine::report::RunReport;
+use outflow_engine::operate;
+use outflow_engine::report::{RunReport, Status};
+use outflow_engine::run::RunOptions;
 
 use super::{Format, block_on};
 use crate::failure::Failure;
+use crate::progress::watcher;
+use crate::project::{self, Parameter};
 use crate::{output, report};
 
 /// Commands on runs.
@@ -19,6 +24,8 @@ pub enum Command {
     List(List),
     /// Tell one run in full
     Show(Show),
+    /// Try again what was set aside, once its target is in order
+    Retry(Retry),
 }
 
 /// Where the ledger is.
@@ -54,12 +61,59 @@ pub struct Show {
     state: State,
 }
 
+/// Arguments of `runs retry`.
+#[derive(clap::Args)]
+pub struct Retry {
+    /// Pipeline file
+    pipeline: PathBuf,
+    /// Id of the run whose deliveries were set aside, or the beginning of it. Default: all that were
+    run: Option<String>,
+    /// Value of `${param:NAME}` in the pipeline file
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    parameters: Vec<Parameter>,
+    /// Folder of the ledger. Default: `.outflow` beside the pipeline file
+    #[arg(long, env = "OUTFLOW_STATE", value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Memory that sorts, joins and aggregates may use before they spill
+    #[arg(long, default_value = "256MiB", value_parser = project::size)]
+    memory: usize,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// How progress is shown
+    #[arg(long, value_enum, default_value_t)]
+    progress: crate::progress::Show,
+}
+
 /// Prints runs.
 pub fn execute(command: &Command) -> Result<ExitCode, Failure> {
     match command {
         Command::List(args) => list(args),
         Command::Show(args) => show(args),
+        Command::Retry(args) => retry(args),
     }
+}
+
+fn retry(args: &Retry) -> Result<ExitCode, Failure> {
+    let (pipeline, redaction) = project::load(&args.pipeline, &args.parameters)?;
+    let options = RunOptions {
+        now: Timestamp::now(),
+        at: None,
+        state: args.state.clone().unwrap_or_else(|| pipeline.base.join(".outflow")),
+        local_sink: None,
+        max_rejects: None,
+        memory: args.memory,
+        hidden: redaction.pairs(),
+        fixed_id: None,
+    };
+    let progress = watcher(args.progress, &pipeline.spec.name);
+    let told = block_on(operate::retry(&pipeline, &options, args.run.as_deref(), &progress))?;
+    let told = told.map_err(|error| Failure::Engine(error, redaction))?;
+    output::print(&match args.format {
+        Format::Human => report::human(&told),
+        Format::Json => format!("{}\n", serde_json::json!(told)),
+    })?;
+    Ok(if told.status == Status::Partial { ExitCode::from(5) } else { ExitCode::SUCCESS })
 }
 
 fn list(args: &List) -> Result<ExitCode, Failure> {

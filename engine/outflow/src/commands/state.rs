@@ -91,8 +91,8 @@ fn show(args: &Show) -> Result<ExitCode, Failure> {
             format!("{told}\n")
         }
         Format::Human => {
-            let position = |at: &outflow_engine::ledger::Position| {
-                format!("{}  next window from {}  {}\n", at.pipeline, at.watermark.position, at.target)
+            let position = |told: &outflow_engine::ledger::Position| {
+                format!("{}  next window from {}  {}\n", told.at.pipeline, told.watermark.position, told.at.target)
             };
             let line = |record: &outflow_engine::ledger::AuditRecord| {
                 let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());

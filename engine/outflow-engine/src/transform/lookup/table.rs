@@ -7,21 +7,18 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, RecordBatch, new_empty_array};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, UInt64Type};
-use datafusion::catalog::TableProvider;
 use datafusion::common::Result as QueryResult;
 use datafusion::execution::context::SessionState;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
-use outflow_spec::source::SourceSpec;
 use outflow_spec::transform::{LookupTransform, RepeatedSpec};
 
 use super::super::{Place, TransformContext, columns, keys};
 use super::placed;
 use crate::error::{Error, Result};
 use crate::progress::Quiet;
-use crate::source::files::FilesInput;
-use crate::source::{FILE, ROW, listing};
+use crate::source::{FILE, Input, ROW, Reading as Rows};
 use crate::spool::running;
 
 #[derive(Debug)]
@@ -42,17 +39,15 @@ impl Table {
         context: &TransformContext,
         place: Place,
     ) -> Result<Self> {
-        let SourceSpec::Files(source) = &spec.source;
-        if context.offline && source.path.contains("://") {
+        if context.offline && !Input::is_at_hand(&spec.source) {
             return Ok(Self::unknown(spec));
         }
         let failed = |error: Error| if error.is_config() { placed(place, &error) } else { error };
-        let files = listing::list(source, &context.base, &[]).await;
-        let files = match files {
+        let mut input = match Input::find(&spec.source, &context.base, &[]).await {
             Err(_) if context.offline => return Ok(Self::unknown(spec)),
-            files => files.map_err(failed)?,
+            found => found.map_err(failed)?,
         };
-        let mut input = FilesInput::open(source, &files).await.map_err(failed)?;
+        input.open().await.map_err(failed)?;
         let names = input.column_names();
         for (_, name) in spec.on.0.iter().chain(&spec.columns.0) {
             if !names.contains(name) {
@@ -60,8 +55,9 @@ impl Table {
             }
         }
         loop {
-            let table = input.table(context.rejects.clone(), None, Arc::new(Quiet));
-            let schema = wanted(&TableProvider::schema(table.as_ref()), spec);
+            let rows = Rows { dead_letter: context.rejects.clone(), limit: None, progress: Arc::new(Quiet) };
+            let table = input.table(rows);
+            let schema = wanted(&table.provider().schema(), spec);
             if context.offline {
                 return Ok(Self { fields: added(&schema, spec), ..Self::unknown(spec) });
             }
@@ -70,14 +66,14 @@ impl Table {
                 batches: Vec::new(),
             };
             let session = SessionContext::new_with_state(state.clone());
-            let rows = session.read_table(table.clone()).and_then(|frame| {
+            let rows = session.read_table(table.provider()).and_then(|frame| {
                 frame.select(schema.fields().iter().map(|field| columns::column(field.name())).collect::<Vec<_>>())
             });
             let mut rows = rows.map_err(running)?.execute_stream().await.map_err(running)?;
             while let Some(batch) = rows.next().await {
                 reading.take(batch.map_err(running)?).map_err(running)?;
             }
-            if !input.widen(&table.surprises())? {
+            if !input.widen(&table)? {
                 return reading.finish(&schema, spec, place);
             }
         }
