@@ -17,6 +17,8 @@ mod kill;
 mod lint;
 mod plugin_kit;
 mod plugins;
+mod postgres;
+mod proxy;
 mod readers;
 mod readme;
 mod requirements;

@@ -92,6 +92,8 @@ pub struct Schedule {
     pub cursor: String,
     /// Where the first window begins.
     pub start: String,
+    /// Columns that tell rows apart, and how far before a window its reading begins.
+    pub overlap: Option<(Vec<String>, u64)>,
     lateness: SignedDuration,
     calendar: Option<Calendar>,
     catch_up: CatchUp,
@@ -108,6 +110,7 @@ impl Schedule {
         };
         Ok(Self {
             cursor: spec.cursor.clone(),
+            overlap: spec.key.clone().zip(spec.overlap.map(|overlap| overlap.back())),
             start: position(&spec.start, zone)
                 .map_err(|error| Error::user(format!("`incremental.start`: {error}")).hint(POSITIONS))?,
             lateness: SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX)),

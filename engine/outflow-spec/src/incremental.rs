@@ -1,9 +1,10 @@
 //! `incremental` as written in a pipeline file: the rows of a run are those of a window of positions. What windows are
 //! due, and which rows are in them, is the engine's business.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 /// What a span of time looks like: a whole number and `s`, `m`, `h` or `d`.
@@ -46,6 +47,48 @@ pub struct IncrementalSpec {
     /// `customerio` and `merge` for all others.
     #[serde(default)]
     pub catch_up: Option<CatchUp>,
+    /// For a `postgres` source whose cursor is not an `xid8`: columns that tell rows apart. Example: `[id]`.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub key: Option<Vec<String>>,
+    /// For a `postgres` source whose cursor is not an `xid8`: how far before a window its reading begins, at least as
+    /// long as transactions take. What was delivered from there already is told by `key` and left out. A length of
+    /// time, or a number where the cursor is one. Example: `15m`.
+    #[serde(default)]
+    pub overlap: Option<Overlap>,
+}
+
+/// How far before a window its reading begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Overlap {
+    /// So many positions, for a cursor of numbers.
+    Positions(u64),
+    /// So long, for a cursor of instants.
+    Time(Span),
+}
+
+impl Overlap {
+    /// In positions, or in seconds.
+    pub fn back(self) -> u64 {
+        match self {
+            Self::Positions(back) | Self::Time(Span::Seconds(back)) => back,
+            Self::Time(Span::Days(days)) => days * 86_400,
+        }
+    }
+}
+
+impl JsonSchema for Overlap {
+    fn schema_name() -> Cow<'static, str> {
+        "Overlap".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A length of time such as `15m`, or a number of positions.",
+            "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": SPAN_PATTERN}],
+        })
+    }
 }
 
 /// What becomes of several windows that are due at once.

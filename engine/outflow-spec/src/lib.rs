@@ -3,6 +3,7 @@
 pub mod codes;
 mod component;
 pub mod diagnostic;
+pub mod duration;
 pub mod fill;
 mod ignores;
 pub mod incremental;

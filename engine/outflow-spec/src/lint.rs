@@ -24,6 +24,7 @@ pub(crate) mod options_agree;
 pub(crate) mod outputs;
 pub(crate) mod path_shape;
 pub mod personal;
+pub(crate) mod postgres;
 pub(crate) mod repeated_column;
 pub(crate) mod sinks;
 pub(crate) mod template_syntax;
@@ -47,6 +48,7 @@ const RULES: &[Rule] = &[
     option_applies::check,
     options_agree::check,
     path_shape::check,
+    postgres::check,
     repeated_column::check,
     sinks::check,
     template_syntax::check,

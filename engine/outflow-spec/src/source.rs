@@ -5,6 +5,10 @@ use serde::Deserialize;
 
 use crate::store::S3Access;
 
+mod postgres;
+
+pub use postgres::{PostgresSource, PostgresTls, PostgresTlsMode};
+
 /// What a delimiter or quote character looks like: one ASCII character that prints, or a tab.
 pub const ASCII_PATTERN: &str = "^[ -~\\t]$";
 
@@ -14,6 +18,8 @@ pub const ASCII_PATTERN: &str = "^[ -~\\t]$";
 pub enum SourceSpec {
     /// Files in a folder or an object store, one after another in name order.
     Files(FilesSource),
+    /// Rows of a PostgreSQL table or query.
+    Postgres(PostgresSource),
 }
 
 /// Files to read: CSV, TSV, JSON Lines or Parquet, one file, a glob or a folder.

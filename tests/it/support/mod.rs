@@ -10,6 +10,7 @@ pub mod kits;
 pub mod moto;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
 pub mod python;
 pub mod strict_s3;
 pub mod tree;

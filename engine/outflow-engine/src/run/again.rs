@@ -126,7 +126,13 @@ impl Work<'_> {
         let window = Window::of_key(&slot.key.window);
         let range = window.zip(self.pipeline.schedule()).map(|(window, schedule)| Range {
             high: window.hi.clone(),
-            wanted: Wanted { cursor: schedule.cursor.clone(), window, late_from: None, seen: Arc::default() },
+            wanted: Wanted {
+                cursor: schedule.cursor.clone(),
+                window,
+                late_from: None,
+                seen: Arc::default(),
+                overlap: None,
+            },
         });
         let due = Due {
             key: slot.key.window.clone(),

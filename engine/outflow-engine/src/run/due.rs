@@ -62,13 +62,15 @@ impl Work<'_> {
 
     fn due(&self, window: Window, late_from: Option<String>, seen: Arc<Seen>, high: &str, goals: Vec<usize>) -> Due {
         let scope = super::parameters(self.pipeline);
-        let cursor = self.pipeline.schedule().map(|schedule| schedule.cursor.clone()).unwrap_or_default();
+        let schedule = self.pipeline.schedule();
+        let cursor = schedule.map(|schedule| schedule.cursor.clone()).unwrap_or_default();
+        let overlap = schedule.filter(|_| late_from.is_some()).and_then(|schedule| schedule.overlap.clone());
         Due {
             key: format!("{scope}{}", window.key()),
             input: String::new(),
             last: None,
             scheduled: window.end().unwrap_or(self.now()),
-            range: Some(Range { wanted: Wanted { cursor, window, late_from, seen }, high: high.to_owned() }),
+            range: Some(Range { wanted: Wanted { cursor, window, late_from, seen, overlap }, high: high.to_owned() }),
             scope,
             goals,
         }
@@ -106,7 +108,7 @@ impl Run<'_> {
 
     /// The oldest window that some sink lacks, with all the sinks that are equally far.
     pub(super) async fn next_window(&self, schedule: &Schedule, found: &Input) -> Result<Option<Due>> {
-        let high = found.high(schedule, self.work.now())?;
+        let Some(high) = found.high(schedule, self.work.now()).await? else { return Ok(None) };
         let mut lacking = Vec::new();
         for goal in self.goals.active() {
             let mark = self.work.watermark_of(self.goals.sink(goal).as_ref(), schedule).await?;

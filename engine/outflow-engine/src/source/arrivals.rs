@@ -64,6 +64,8 @@ pub struct Wanted {
     pub late_from: Option<String>,
     /// What earlier windows saw.
     pub seen: Arc<Seen>,
+    /// How a source without files finds late rows: columns that tell rows apart, and how far back it reads.
+    pub overlap: Option<(Vec<String>, u64)>,
 }
 
 /// The same, as instants.

@@ -11,6 +11,8 @@ use outflow_spec::source::SourceSpec;
 use super::arrivals::{Arrived, Wanted};
 use super::files::{FilesInput, FilesTable};
 use super::listing;
+use super::postgres::window::Positions;
+use super::postgres::{PostgresInput, PostgresTable};
 use crate::dead_letter::DeadLetter;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -21,6 +23,8 @@ use crate::window::Schedule;
 pub enum Input {
     /// Files.
     Files(FilesInput),
+    /// Rows of a PostgreSQL database.
+    Postgres(PostgresInput),
 }
 
 /// How the rows of an input are read once.
@@ -39,6 +43,7 @@ impl Input {
     pub fn is_at_hand(spec: &SourceSpec) -> bool {
         match spec {
             SourceSpec::Files(source) => !source.path.contains("://"),
+            SourceSpec::Postgres(_) => false,
         }
     }
 
@@ -47,6 +52,7 @@ impl Input {
     pub async fn find(spec: &SourceSpec, base: &Path, leave_out: &[PathBuf]) -> Result<Self> {
         match spec {
             SourceSpec::Files(source) => Ok(Self::Files(FilesInput::list(source, base, leave_out).await?)),
+            SourceSpec::Postgres(source) => Ok(Self::Postgres(PostgresInput::connect(source, base).await?)),
         }
     }
 
@@ -54,13 +60,18 @@ impl Input {
     pub async fn open(&mut self) -> Result<()> {
         match self {
             Self::Files(input) => input.open().await,
+            Self::Postgres(input) => input.open().await,
         }
     }
 
-    /// The position up to which rows are there for certain, at an instant.
-    pub fn high(&self, schedule: &Schedule, now: Timestamp) -> Result<String> {
+    /// The position up to which rows are there for certain, at an instant; none where nothing has arrived.
+    pub async fn high(&self, schedule: &Schedule, now: Timestamp) -> Result<Option<String>> {
         match self {
-            Self::Files(_) => schedule.high(now),
+            Self::Files(_) => schedule.high(now).map(Some),
+            Self::Postgres(input) => {
+                let overlaps = schedule.overlap.is_some();
+                input.high(&schedule.cursor, overlaps, |seen| schedule.high(seen)).await
+            }
         }
     }
 
@@ -68,6 +79,10 @@ impl Input {
     pub async fn select(&mut self, wanted: &Wanted) -> Result<()> {
         match self {
             Self::Files(input) => input.select(wanted).await,
+            Self::Postgres(input) => {
+                input.select(Positions::of(wanted)?);
+                Ok(())
+            }
         }
     }
 
@@ -75,6 +90,7 @@ impl Input {
     pub fn identity(&self) -> String {
         match self {
             Self::Files(input) => format!("input {}", listing::snapshot(input.listed())),
+            Self::Postgres(input) => input.identity().to_owned(),
         }
     }
 
@@ -82,6 +98,7 @@ impl Input {
     pub fn names(&self) -> Vec<String> {
         match self {
             Self::Files(input) => input.listed().iter().map(|file| file.name.clone()).collect(),
+            Self::Postgres(input) => vec![input.place().to_owned()],
         }
     }
 
@@ -89,6 +106,7 @@ impl Input {
     pub fn bytes(&self) -> Option<u64> {
         match self {
             Self::Files(input) => Some(input.listed().iter().map(|file| file.size).sum()),
+            Self::Postgres(_) => None,
         }
     }
 
@@ -96,6 +114,7 @@ impl Input {
     pub fn column_names(&self) -> Vec<String> {
         match self {
             Self::Files(input) => input.column_names(),
+            Self::Postgres(input) => input.column_names(),
         }
     }
 
@@ -103,6 +122,7 @@ impl Input {
     pub fn table(&self, reading: Reading) -> InputTable {
         match self {
             Self::Files(input) => InputTable::Files(input.table(reading)),
+            Self::Postgres(input) => InputTable::Postgres(input.table(reading)),
         }
     }
 
@@ -110,6 +130,7 @@ impl Input {
     pub fn widen(&mut self, read: &InputTable) -> Result<bool> {
         match (self, read) {
             (Self::Files(input), InputTable::Files(table)) => input.widen(&table.surprises()),
+            _ => Ok(false),
         }
     }
 
@@ -117,6 +138,8 @@ impl Input {
     pub async fn still_there(&self, windows: bool) -> Result<()> {
         let unchanged = match self {
             Self::Files(input) => input.is_unchanged(windows).await?,
+            // A transaction sees one state, whatever changes meanwhile.
+            Self::Postgres(_) => true,
         };
         if unchanged {
             return Ok(());
@@ -131,6 +154,8 @@ impl Input {
 pub enum InputTable {
     /// Of files.
     Files(Arc<FilesTable>),
+    /// Of a PostgreSQL database.
+    Postgres(Arc<PostgresTable>),
 }
 
 impl InputTable {
@@ -138,6 +163,7 @@ impl InputTable {
     pub fn provider(&self) -> Arc<dyn TableProvider> {
         match self {
             Self::Files(table) => table.clone(),
+            Self::Postgres(table) => table.clone(),
         }
     }
 
@@ -145,6 +171,7 @@ impl InputTable {
     pub fn reads(&self) -> u64 {
         match self {
             Self::Files(table) => table.reads(),
+            Self::Postgres(table) => table.reads(),
         }
     }
 
@@ -152,6 +179,7 @@ impl InputTable {
     pub fn arrived(&self) -> Result<Arrived> {
         match self {
             Self::Files(table) => table.arrived(),
+            Self::Postgres(table) => Ok(table.arrived()),
         }
     }
 
@@ -159,6 +187,7 @@ impl InputTable {
     pub fn rows_read(&self) -> u64 {
         match self {
             Self::Files(table) => table.rows_read(),
+            Self::Postgres(table) => table.rows_read(),
         }
     }
 }

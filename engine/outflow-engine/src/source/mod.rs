@@ -6,6 +6,7 @@ pub mod files;
 pub mod heads;
 mod input;
 pub mod listing;
+pub mod postgres;
 
 use std::sync::Arc;
 

@@ -301,3 +301,19 @@ pub static OF118: CodeDoc = CodeDoc {
     columns: [{header: Total, column: total}]
 "#,
 };
+
+/// Query that does not read.
+pub static OF119: CodeDoc = CodeDoc {
+    code: "OF119",
+    title: "query that does not read",
+    severity: Severity::Error,
+    raised_by: RaisedBy::Rule,
+    explanation: "A source reads with one `SELECT` (or `WITH`, `TABLE`, `VALUES`). It runs in a transaction that the \
+        server keeps from writing, and on a replica where there is one.",
+    bad: r#"source:
+  postgres: {url: "${env:OF_TEST_SET}", query: "DELETE FROM orders RETURNING order_id"}
+"#,
+    good: r#"source:
+  postgres: {url: "${env:OF_TEST_SET}", query: "SELECT order_id FROM orders"}
+"#,
+};

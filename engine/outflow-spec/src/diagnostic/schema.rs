@@ -172,4 +172,10 @@ impl Finding {
     pub fn options_disagree(span: Span, message: &str, help: &str) -> Self {
         Self::new(&codes::OF118, span, message, "does not fit together").with_help(help)
     }
+
+    /// A source with a statement that does more than read.
+    pub fn not_a_query(span: Span) -> Self {
+        Self::new(&codes::OF119, span, "the query of a source only reads", "expected a `SELECT`")
+            .with_help("write one `SELECT`, or `WITH … SELECT`; the source runs it in a read-only transaction")
+    }
 }

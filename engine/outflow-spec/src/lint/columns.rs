@@ -26,15 +26,15 @@ pub fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
     let Some(spec) = scope.spec else { return };
     let after = BTreeMap::new();
     let view = View { spec, places: scope.places, raw: scope.raw, text: scope.text, after: &after };
-    let SourceSpec::Files(files) = &spec.source;
-    // A header that is there wins over the list, so only a source without one is known.
-    let names = files.columns.as_ref().filter(|_| files.header == Some(false));
+    let (names, list) = match &spec.source {
+        // A header that is there wins over the list, so only a source without one is known.
+        SourceSpec::Files(files) => {
+            (files.columns.as_ref().filter(|_| files.header == Some(false)), "/source/files/columns")
+        }
+        SourceSpec::Postgres(source) => (source.columns.as_ref(), "/source/postgres/columns"),
+    };
     let columns = names.map(|names| {
-        names
-            .iter()
-            .enumerate()
-            .map(|(index, name)| view.column(name, &format!("/source/files/columns/{index}")))
-            .collect()
+        names.iter().enumerate().map(|(index, name)| view.column(name, &format!("{list}/{index}"))).collect()
     });
     view.track(columns, findings);
 }

@@ -6,7 +6,7 @@ use crate::lint::outputs::places;
 
 /// Applies the rule.
 pub fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
-    let mut lists = vec!["/source/files/columns".to_owned()];
+    let mut lists = vec!["/source/files/columns".to_owned(), "/source/postgres/columns".to_owned()];
     lists.extend(places(scope, "split_by"));
     let in_transforms = [
         ("changes", "key"),

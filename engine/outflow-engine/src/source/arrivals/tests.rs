@@ -44,6 +44,7 @@ impl Bench {
             window: Window::new(at(lo), at(hi)),
             late_from: Some(at(floor)),
             seen: Arc::new(self.seen.clone()),
+            overlap: None,
         };
         let arrivals = Arrivals::new(&wanted, &files).unwrap();
         let dead = DeadLetter::create(self.folder.path().join(".rejects"), None);
