@@ -1,12 +1,14 @@
 //! The APSIS One export of profiles: byte for byte for a small request whose document was made by hand, and the
-//! reference pipeline against a document that a script builds from the same rows.
+//! reference pipeline against documents that scripts, one in Python and one in jq, build from the same rows.
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::process::{Outflow, copy_folder, repository};
+use crate::support::process::{Outflow, copy_folder, repository, run};
 use crate::support::python::python;
 use crate::support::tree::difference;
 
@@ -35,6 +37,39 @@ fn document() {
     });
     assert_eq!(report["rejects"]["codes"], codes);
     assert_eq!(report["files"][0]["rows"], 3);
+}
+
+/// APSIS-3, APSIS-17 to APSIS-26: jq makes of the rows the document that was made by hand.
+#[test]
+fn document_by_jq() {
+    let golden = repository().join("tests/golden/apsis");
+    let request = json!({"window": [1_577_836_800_000_i64, 1_578_441_600_000_i64], "sections": [
+        {
+            "section": "s.europe",
+            "attributes": [
+                "a.email", "a.zip", {"id": "a.points", "type": "number"}, {"id": "a.member", "type": "boolean"},
+                {"id": "a.likes", "type": "json"},
+            ],
+            "tags": ["t.vip", "t.new"],
+            "events": ["e.open.1"],
+        },
+        {"section": "s.asia", "attributes": ["a.email", "a.points"], "topics": ["top.news"]},
+    ]});
+    let document = golden.join("document/expected/golden-document_20200108T000000Z.json");
+    jq_agrees(&document, &request, &golden.join("rows.jsonl"));
+}
+
+/// Fails unless jq builds this document from these rows. Both go through jq, which so has the last word on numbers.
+fn jq_agrees(document: &Path, request: &Value, rows: &Path) {
+    let jq = |arguments: &[&str]| {
+        let outcome = run(Command::new("jq").arg("-S").args(arguments), Duration::from_secs(120)).expect_code(0);
+        assert!(outcome.stdout.len() > 100, "{}", outcome.stdout);
+        outcome.stdout
+    };
+    let program = repository().join("tests/it/support/profiles.jq");
+    let request = request.to_string();
+    let built = jq(&["-n", "--argjson", "request", &request, "--slurpfile", "rows", text(rows), "-f", text(&program)]);
+    assert_eq!(jq(&[".", text(document)]), built);
 }
 
 /// APSIS-14, APSIS-15: the same document, compressed.
@@ -82,6 +117,7 @@ fn reference_pipeline() {
     let rows = folder.path().join("data/profile_rows.jsonl");
     let arguments = [text(&file), &request.to_string(), text(&rows)];
     python().file("profiles.py", &arguments).expect_code(0);
+    jq_agrees(&file, &request, &rows);
     let report = fs::read_to_string(folder.path().join("report.json")).unwrap();
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["rows"]["rejected"], 3);

@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod bombs;
 mod changes;
 mod contracts;
 mod days;
 mod fixtures;
+#[path = "../fuzz/src/lib.rs"]
+mod fuzz;
+mod fuzz_corpus;
 mod golden_actito;
 mod golden_apsis;
 mod golden_customerio;
@@ -25,7 +29,9 @@ mod requirements;
 mod run;
 mod runs;
 mod s3;
+mod secrets;
 mod sinks;
+mod supply_chain;
 mod support;
 mod tidy;
 mod upstream_columns;

@@ -2,15 +2,17 @@
 //! The guide is run word for word; what it does not show, such as faults, is here.
 
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::support::console::run_blocks;
 use crate::support::kits::kits;
-use crate::support::process::{Outcome, Outflow, files_below, repository};
+use crate::support::process::{Outcome, Outflow, files_below, repository, run};
 
 fn outflow(folder: &Path, arguments: &[&str]) -> Outcome {
-    let call = Outflow::in_folder(folder).args(arguments).patience(std::time::Duration::from_secs(580));
+    let call = Outflow::in_folder(folder).args(arguments).patience(Duration::from_secs(580));
     kits().environment().into_iter().fold(call, |call, (name, value)| call.env(name, value)).run()
 }
 
@@ -35,13 +37,33 @@ fn the_guide_says_what_happens() {
     }
 }
 
+/// The same transform in each language: its fixture, which all share, has signs of one to four bytes.
 #[test]
-fn a_transform_in_rust() {
-    let folder = tempfile::tempdir().unwrap();
-    outflow(folder.path(), &["plugin", "new", "tidy", "--lang", "rust", "--world", "transform"]).expect_code(0);
-    outflow(folder.path(), &["plugin", "build", "tidy"]).expect_code(0).expect_stdout("tidy 0.1.0, a transform");
-    let told = outflow(folder.path(), &["plugin", "test", "tidy"]).expect_code(0);
-    told.expect_stdout("ok         contacts: 2 rows, 1 files").expect_stdout(" ns a row, over 65,536 rows; memory ");
+fn transforms() {
+    for lang in ["rust", "js", "python"] {
+        let folder = tempfile::tempdir().unwrap();
+        let new = ["plugin", "new", "tidy", "--lang", lang, "--world", "transform"];
+        let told = outflow(folder.path(), &new).expect_code(0).stdout;
+        for step in told.lines().filter_map(|line| line.trim().strip_prefix('(')?.strip_suffix(')')) {
+            let mut shell = Command::new("sh");
+            kits().prepare(shell.args(["-ec", step]).current_dir(folder.path()));
+            run(&mut shell, Duration::from_secs(580)).expect_code(0);
+        }
+        outflow(folder.path(), &["plugin", "build", "tidy"]).expect_code(0).expect_stdout("tidy 0.1.0, a transform");
+        let mut told = outflow(folder.path(), &["plugin", "test", "tidy"]).expect_code(0);
+        for expected in [
+            "ok         contacts: 3 rows, 1 files",
+            " ns a row, over 65,536 rows; peak memory ",
+            "limit      10000 ms a call, 10000 ms to start, 256 MiB",
+        ] {
+            told = told.expect_stdout(expected);
+        }
+        let options = folder.path().join("tidy/fixtures/contacts/options.yaml");
+        std::fs::write(options, "column: nom").unwrap();
+        let refused = outflow(folder.path(), &["plugin", "test", "tidy"]);
+        assert!(refused.code.is_some_and(|code| code >= 2), "{lang}: {}", refused.stderr);
+        refused.expect_stderr("the rows have no column `nom` (at `/column`), tidy/column");
+    }
 }
 
 /// A fixture that differs is told by its lines, and `--update` takes what is delivered as expected.

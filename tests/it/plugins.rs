@@ -14,7 +14,7 @@ use crate::support::process::{Outcome, Outflow};
 mod nested;
 
 /// Folder of the guests, built once.
-static GUESTS: LazyLock<PathBuf> = LazyLock::new(|| {
+pub static GUESTS: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins-target");
     nested::build(&target, &["evil-transform", "normalise", "simon"]).unwrap()
 });
@@ -37,7 +37,8 @@ fn project(transforms: &str, layout: &str) -> tempfile::TempDir {
 
 const FILES: &str = "{files: {path: 'contacts_{{ nonce[:8] }}.csv', format: csv}}";
 
-fn digest(folder: &Path, file: &str) -> String {
+/// SHA-256 of a file.
+pub fn digest(folder: &Path, file: &str) -> String {
     Sha256::digest(fs::read(folder.join(file)).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -169,6 +170,26 @@ fn failing_batches() {
     let folder = project(&evil("filter", ""), FILES);
     run(folder.path()).expect_code(0);
     assert_eq!(delivered(folder.path()), "id,mail,phone,a\n2,nobody,none,z\n");
+}
+
+/// What a transform logs as a warning is a warning of the run, of many lines the first hundred.
+#[test]
+fn warnings() {
+    let pin = format!("sha256: {}, ", digest(&GUESTS, "evil_transform.wasm"));
+    let transforms = format!(
+        "  - derive: {{a: mail}}\n  - plugin: {{component: evil_transform.wasm, {pin}options: {{attack: log}}}}"
+    );
+    let folder = project(&transforms, FILES);
+    let arguments = ["run", "pipeline.yaml", "--at", "2017-03-14T17:54:13Z", "--report", "report.json"];
+    let told = Outflow::in_folder(folder.path()).args(arguments).run().expect_code(0);
+    let report: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(folder.path().join("report.json")).unwrap()).unwrap();
+    let warnings = report["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), 101);
+    assert_eq!(warnings[1], "plugin `evil_transform`: line 1");
+    assert_eq!(warnings[100], "plugins logged 900 further warnings");
+    let shown = format!("{}{}", told.stdout, told.stderr);
+    assert!(shown.contains("plugin `evil_transform`: line 1"), "{shown}");
 }
 
 /// A layout from a file is the layout that it is inside of the program.

@@ -2,6 +2,7 @@
 //! It counts and writes; which rows are bad is decided by sources, transforms and rules.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -30,11 +31,17 @@ pub struct Reject {
 }
 
 /// The dead-letter file. Nothing is written until the first reject.
-#[derive(Debug)]
 pub struct DeadLetter {
     path: PathBuf,
     limit: Option<u64>,
+    hidden: Vec<(String, String)>,
     state: Mutex<State>,
+}
+
+impl fmt::Debug for DeadLetter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetter").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +55,13 @@ struct State {
 impl DeadLetter {
     /// A dead letter at `path`; more than `limit` rejects fail the run.
     pub fn create(path: impl Into<PathBuf>, limit: Option<u64>) -> Self {
-        Self { path: path.into(), limit, state: Mutex::default() }
+        Self { path: path.into(), limit, hidden: Vec::new(), state: Mutex::default() }
+    }
+
+    /// Shows in messages the second of each pair in place of the first. A row is what came in, and stays so.
+    #[must_use]
+    pub fn hiding(self, hidden: Vec<(String, String)>) -> Self {
+        Self { hidden, ..self }
     }
 
     /// Where the file is, once there is a reject.
@@ -57,7 +70,12 @@ impl DeadLetter {
     }
 
     /// Writes a rejected row, and fails when that is one too many.
-    pub fn push(&self, reject: Reject) -> Result<()> {
+    pub fn push(&self, mut reject: Reject) -> Result<()> {
+        for (value, shown) in &self.hidden {
+            if reject.message.contains(value) {
+                reject.message = reject.message.replace(value, shown);
+            }
+        }
         let mut state = self.state();
         let mut line = serde_json::to_vec(&reject)
             .map_err(|error| Error::internal("a rejected row cannot be written as JSON").caused_by(error))?;

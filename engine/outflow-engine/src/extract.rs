@@ -148,6 +148,7 @@ pub async fn extract(
         }
         dead.clear()?;
         extraction.notes.tally.clear();
+        extraction.notes.remarks.clear();
         empty(spool.folder)?;
     }
 }

@@ -46,6 +46,7 @@ macro_rules! kill_point {
 
 /// Dies by SIGKILL when the environment asks for it.
 #[cfg(feature = "kill-points")]
+#[allow(unsafe_code)]
 pub fn reach(name: &str) {
     use std::sync::atomic::{AtomicU64, Ordering};
 

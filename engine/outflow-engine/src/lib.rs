@@ -1,6 +1,9 @@
 //! Pipelines: resolve, plan, run, deliver. Nothing connects before `plan`; nothing remote is written before
 //! the files are sealed; only the binary prints, exits or reads the environment.
 
+#![cfg_attr(not(feature = "kill-points"), forbid(unsafe_code))]
+#![cfg_attr(feature = "kill-points", deny(unsafe_code))]
+
 pub mod check;
 pub mod counters;
 pub mod dead_letter;

@@ -107,7 +107,10 @@ async fn locked(
     ledger.begin_run(&run_id, &pipeline.spec.name).await?;
     let extractions = AtomicU32::new(0);
     let work = Work { pipeline, options, ledger: &ledger, run_id: &run_id, progress, extractions: &extractions };
-    let result = deliver(work, range).await;
+    let mut result = deliver(work, range).await;
+    if let Ok(report) = &mut result {
+        report.warnings.iter_mut().for_each(|warning| *warning = options.hide(warning));
+    }
     let outcome = match &result {
         Ok(report) => {
             let status = if report.status == Status::Partial { "partial" } else { "ok" };

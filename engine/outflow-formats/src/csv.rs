@@ -31,6 +31,9 @@ use crate::reject::{Decoded, Reject};
 use crate::scan::{Index, Marks, after_line_end, undouble};
 use crate::views::{self, Column};
 
+/// Longest record of column names.
+const HEADER_LIMIT: usize = 1 << 20;
+
 /// Rows whose cells are turned into views column by column, so that their bytes stay in the nearest cache.
 const BLOCK_ROWS: usize = 128;
 
@@ -43,6 +46,12 @@ pub fn read_header<R: Read>(chunker: &mut Chunker<R>, dialect: &Dialect) -> Resu
         return Ok(None);
     };
     let (line, marks) = (chunk.first_line, Marks::new(dialect));
+    if chunk.bytes.len() > HEADER_LIMIT {
+        let length = chunk.bytes.len();
+        return Err(Error::data(format!(
+            "the header on line {line} has {length} bytes; at most {HEADER_LIMIT} are read"
+        )));
+    }
     let mut index = Index::default();
     index.fill(&chunk.bytes, marks);
     if !index.malformed.is_empty() {

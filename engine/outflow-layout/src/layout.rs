@@ -369,13 +369,20 @@ pub trait Layout: Send {
     }
 }
 
-/// A line that a layout logged.
+/// A line that a plugin logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
     /// How important it is.
     pub level: LogLevel,
     /// What it says.
     pub message: String,
+}
+
+impl LogLine {
+    /// Whether the people who run the pipeline should see it.
+    pub fn is_serious(&self) -> bool {
+        matches!(self.level, LogLevel::Warn | LogLevel::Error)
+    }
 }
 
 /// Importance of a [`LogLine`].

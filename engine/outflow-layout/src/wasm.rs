@@ -10,6 +10,8 @@ mod v0_1;
 
 pub use host::{Host, Limits, Plugin, TransformPlugin};
 pub use inspect::{INTERFACE, Inspection, World};
+#[cfg(fuzzing)]
+pub use v0_1::fuzz::run as fuzz;
 pub use v0_1::{Declared, Transform};
 
 use sha2::{Digest, Sha256};

@@ -1,5 +1,7 @@
 //! What a pipeline file says: loading, linting, schema. Pure: no component, clock, file, network or environment.
 
+#![forbid(unsafe_code)]
+
 pub mod codes;
 mod component;
 pub mod diagnostic;

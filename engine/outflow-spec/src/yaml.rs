@@ -34,7 +34,7 @@ pub struct Document {
 pub fn parse(text: &str) -> Document {
     let mut document = Document::default();
     if text.len() > MAX_BYTES {
-        document.findings.push(Finding::file_too_large(text.len(), MAX_BYTES));
+        document.findings.push(Finding::file_too_large(MAX_BYTES));
         return document;
     }
     let mut options = Options::default();

@@ -1,6 +1,8 @@
 //! The command line: reads the environment, calls the engine, prints, exits. Results go to standard output,
 //! everything else to standard error.
 
+#![forbid(unsafe_code)]
+
 mod commands;
 mod embedded;
 mod expected;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -11,6 +11,7 @@ use outflow_engine::check::Origin;
 use outflow_engine::pipeline::Pipeline;
 use outflow_engine::plugin::{self, Described, Refusal};
 use outflow_spec::render::{self, Report};
+use outflow_spec::yaml::MAX_BYTES;
 use outflow_spec::{Finding, Language, LayoutSchema, LoadOptions, Loaded, Lookup, PluginOptions};
 
 use crate::failure::Failure;
@@ -137,7 +138,17 @@ pub fn check_further(path: &Path, loaded: &mut Loaded, redaction: &Redaction) ->
 
 /// The text of a pipeline file.
 pub fn read(path: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(path).with_context(|| format!("cannot read pipeline `{}`", path.display()))
+    text(path).with_context(|| format!("cannot read pipeline `{}`", path.display()))
+}
+
+/// The text of a file that people write. Of a longer one no more is read than shows that it is too long.
+fn text(path: &Path) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_BYTES {
+        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    String::from_utf8(bytes).map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
 /// Loads a pipeline that is to run; findings are printed, and errors among them stop.
@@ -189,7 +200,10 @@ impl Lookup for Environment {
     }
 
     fn file(&self, path: &str) -> Result<String, String> {
-        let text = std::fs::read_to_string(self.base.join(path)).map_err(|cause| cause.to_string())?;
+        let text = text(&self.base.join(path)).map_err(|cause| cause.to_string())?;
+        if text.len() > MAX_BYTES {
+            return Err(format!("it is longer than {MAX_BYTES} bytes"));
+        }
         self.redaction.borrow_mut().remember(&text, &format!("${{file:{path}}}"));
         Ok(text.trim_end_matches(['\r', '\n']).to_owned())
     }

@@ -1,6 +1,8 @@
 //! A transform that attacks its host in the way its option `attack` names; `none` behaves.
 //! It declares one column of text, `a`, and writes it; attacks on the answer bend the packed buffers themselves.
 
+mod pointers;
+
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -74,7 +76,8 @@ impl Transform for Evil {
         strike(&self.attack, rows)?;
         let text: Text = input.column(0)?;
         let same = || text.iter().collect::<TextBuilder>();
-        let plain = Step::new(rows).column(same());
+        let mut plain = Step::new(rows).column(same());
+        pointers::bend(&self.attack, &mut plain, rows);
         bend(&self.attack, plain, rows)
     }
 }
@@ -139,6 +142,7 @@ fn bend(attack: &str, mut step: Step, rows: usize) -> Result<Step, String> {
         "reject_range" => step.rejects = vec![Reject::new(rows, "evil/x", "x")],
         "reject_twice" => step.rejects = vec![Reject::new(0, "evil/x", "x"), Reject::new(0, "evil/x", "x")],
         "reject_code" => step.rejects = vec![Reject::new(0, "../\u{1b}[31m", "x")],
+        attack if attack.starts_with("reject: ") => step.rejects = vec![Reject::new(0, "evil/x", attack)],
         "reject_text" => step.rejects = vec![Reject::new(0, "evil/x", "\u{1b}[31m".repeat(100_000))],
         "filter" => {
             let kept = Array { len: 1, validity: None, values: text(vec![0, 1], b"z") };
@@ -200,9 +204,22 @@ fn strike(attack: &str, rows: usize) -> Result<(), String> {
             return refuse(format!("{now:?} {random} {:?}", std::time::Instant::now()));
         }
         "log" => (0..100_000).for_each(|line| log(Level::Warn, &format!("line {line}"))),
-        _ => {}
+        _ => return tell(attack),
     }
     Ok(())
+}
+
+/// Says what stands behind `panic: `, `refuse: ` or `log: `, which may be anything that an option holds.
+fn tell(attack: &str) -> Result<(), String> {
+    match attack.split_once(": ") {
+        Some(("panic", text)) => panic!("{text}"),
+        Some(("refuse", text)) => refuse(text.to_string()),
+        Some(("log", text)) => {
+            log(Level::Error, text);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 outflow_plugin_sdk::export_transform!(Evil);

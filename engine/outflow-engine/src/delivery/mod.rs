@@ -2,6 +2,8 @@
 //! [`seal`] pins the bytes, [`publish`] shows data first and companions last and commits, [`recover`] finishes or
 //! discards what a dead process left. Nothing here makes rows or names; no target is written before the seal.
 
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 mod publish;
 mod recover;
 mod seal;
@@ -9,6 +11,8 @@ mod seal;
 mod tests;
 
 pub(crate) use publish::discard_spool;
+#[cfg(fuzzing)]
+pub use fuzz::run as fuzz;
 pub use publish::{Published, publish};
 pub use recover::{Recovery, recover};
 pub use seal::seal;

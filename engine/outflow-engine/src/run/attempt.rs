@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use outflow_layout::layout::{Dataset, Layout, LogLevel, LogLine};
+use outflow_layout::layout::{Dataset, Layout, LogLine};
 
 use super::due::Due;
 use super::phases::Phases;
@@ -111,7 +111,7 @@ impl Work<'_> {
             progress: self.progress,
         };
         let limit = self.options.max_rejects.or(self.pipeline.spec.delivery.max_rejects);
-        let dead = Arc::new(DeadLetter::create(&letters, limit));
+        let dead = Arc::new(DeadLetter::create(&letters, limit).hiding(self.options.hidden.clone()));
         let spool = Spool::new(&folder, &slot.plan.nonce_seed, self.progress.as_ref());
         let extracted = extract::extract(&extraction, &spool, layout.as_mut(), &dead).await?;
         found.still_there(due.range.is_some()).await?;
@@ -131,7 +131,7 @@ impl Work<'_> {
             rejects: rejects(&dead, &letters),
             transforms: notes.tally.report(),
             reads: extracted.reads,
-            warnings,
+            warnings: [warnings, notes.remarks.report()].concat(),
             watermark,
             seen: extracted.arrived.seen,
             files: extracted.files,
@@ -187,8 +187,8 @@ impl Work<'_> {
         if !files.is_empty() {
             self.companions(due, made, place, &folder, &mut files).await?;
         }
-        let serious = |line: &LogLine| matches!(line.level, LogLevel::Warn | LogLevel::Error);
-        made.warnings.extend(made.layout.take_log().into_iter().filter(serious).map(|line| line.message));
+        let serious = made.layout.take_log().into_iter().filter(LogLine::is_serious);
+        made.warnings.extend(serious.map(|line| line.message));
         files.iter_mut().zip(0..).for_each(|(file, ordinal)| file.ordinal = ordinal);
         Ok(files)
     }

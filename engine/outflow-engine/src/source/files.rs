@@ -102,6 +102,7 @@ impl FilesInput {
                 .hint("a CSV file needs a header; name the columns in `source.files.columns`"));
         }
         refuse_hidden(&columns)?;
+        heads::few_enough(columns.len())?;
         (self.files, self.columns) = (Arc::new(files), columns);
         Ok(())
     }
@@ -301,17 +302,20 @@ impl Batches {
                 record: String::from_utf8_lossy(&reject.record).into_owned().into(),
             })?;
         }
-        self.note_surprises(surprises);
+        self.note_surprises(surprises)?;
         let batch = self.complete(batch, name)?;
         let batch = batch.slice(0, batch.num_rows().min(self.left));
         self.left -= batch.num_rows();
         Ok(Some(batch))
     }
 
-    fn note_surprises(&self, found: &[jsonl::Column]) {
-        if !found.is_empty() {
-            jsonl::widen(&mut self.scan.surprises.lock().unwrap_or_else(PoisonError::into_inner), found);
+    fn note_surprises(&self, found: &[jsonl::Column]) -> Result<()> {
+        if found.is_empty() {
+            return Ok(());
         }
+        let mut surprises = self.scan.surprises.lock().unwrap_or_else(PoisonError::into_inner);
+        jsonl::widen(&mut surprises, found);
+        heads::few_enough(surprises.len())
     }
 
     /// Puts the columns in the order of the plan and adds the file's name where it is asked for.

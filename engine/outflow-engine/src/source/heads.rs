@@ -23,6 +23,18 @@ mod tests;
 /// Bytes of a JSON Lines file that tell its columns.
 const SAMPLE: u64 = 1 << 20;
 
+/// Most columns of an input. Each costs memory in every batch, and a small archive may name any number of them.
+const MAX_COLUMNS: usize = 10_000;
+
+/// Refuses an input of too many columns.
+pub fn few_enough(columns: usize) -> Result<()> {
+    if columns <= MAX_COLUMNS {
+        return Ok(());
+    }
+    Err(Error::user(format!("the source files hold {columns} columns; at most {MAX_COLUMNS} are read"))
+        .hint("keys that are data, such as ids, belong in the values of one column"))
+}
+
 /// A listed file, and how to read it.
 #[derive(Clone, Debug)]
 pub struct KnownFile {
@@ -78,6 +90,7 @@ impl KnownFile {
                 opened.schema().fields().iter().cloned().collect()
             }
         };
+        few_enough(known.columns.len())?;
         Ok(known)
     }
 

@@ -13,6 +13,7 @@ mod keys;
 mod lookup;
 mod plugin;
 mod reject;
+mod remarks;
 mod select;
 mod sql;
 mod tally;
@@ -29,13 +30,16 @@ use crate::dead_letter::DeadLetter;
 use crate::error::{Error, Result};
 use crate::membership::Membership;
 
+pub use remarks::Remarks;
 pub use tally::Tally;
 
-/// What transforms leave behind: counts for the report, and the members for the next delivery.
+/// What transforms leave behind: counts and warnings for the report, and the members for the next delivery.
 #[derive(Debug, Default)]
 pub struct Notes {
     /// Rows left out or not found, by transform.
     pub tally: Tally,
+    /// What plugins warned of.
+    pub remarks: Remarks,
     /// The snapshots of `changes`.
     pub membership: Membership,
 }

@@ -17,7 +17,7 @@ use outflow_layout::transform::{Io, MemoryAccount};
 use outflow_layout::wasm::{Declared, Transform};
 use outflow_spec::transform::{OnPluginError, PluginTransform};
 
-use super::{Place, TransformContext, columns};
+use super::{Notes, Place, TransformContext, columns};
 use crate::dead_letter::DeadLetter;
 use crate::error::{Error, Result};
 use crate::operator::{self, Batches, Operator};
@@ -42,7 +42,8 @@ pub(super) async fn apply(
     })?;
     let options = serde_json::Value::Object(spec.options.clone());
     let opened = async { component.transform()?.open(&options, frame.schema().as_arrow(), None).await }.await;
-    let transform = opened.map_err(|error| refused(error, place))?;
+    let mut transform = opened.map_err(|error| refused(error, place))?;
+    context.notes.remarks.add(&component.name, transform.take_log());
     let declared = transform.declared().clone();
     let (fields, origins) = output(frame.schema().as_arrow().fields(), declared.io());
     let operator = PluginOperator {
@@ -51,6 +52,7 @@ pub(super) async fn apply(
         origins: origins.into(),
         on_error: spec.on_error,
         rejects: Arc::clone(&context.rejects),
+        notes: Arc::clone(&context.notes),
         place,
     };
     operator::with_columns(frame, fields, Arc::new(operator))
@@ -114,6 +116,7 @@ struct PluginOperator {
     origins: Arc<[Origin]>,
     on_error: OnPluginError,
     rejects: Arc<DeadLetter>,
+    notes: Arc<Notes>,
     place: Place,
 }
 
@@ -142,6 +145,7 @@ impl Operator for PluginOperator {
             origins: Arc::clone(&self.origins),
             on_error: self.on_error,
             rejects: Arc::clone(&self.rejects),
+            notes: Arc::clone(&self.notes),
             place: self.place,
             schema,
         };
@@ -173,13 +177,16 @@ struct Work {
     origins: Arc<[Origin]>,
     on_error: OnPluginError,
     rejects: Arc<DeadLetter>,
+    notes: Arc<Notes>,
     place: Place,
     schema: SchemaRef,
 }
 
 impl Work {
     async fn apply(&mut self, batch: &RecordBatch) -> QueryResult<RecordBatch> {
-        match self.transform.apply(batch).await {
+        let answer = self.transform.apply(batch).await;
+        self.notes.remarks.add(&self.name, self.transform.take_log());
+        match answer {
             Ok(applied) => {
                 let refused = applied.refused.iter();
                 self.reject(batch, refused.map(|one| (one.row as usize, one.code.as_str(), one.message.as_str())))?;

@@ -38,3 +38,13 @@ fn a_file_cut_short_or_of_another_kind_is_an_error() {
     assert!(read(b"a,b\n".to_vec(), Compression::Gzip).is_err());
     assert!(read(b"a,b\n".to_vec(), Compression::Zstd).is_err());
 }
+
+/// A frame whose header asks for a window of 2 GiB to be kept in memory is refused before any of it is.
+#[test]
+fn a_window_too_large_is_refused() {
+    // Magic number, a descriptor without size, checksum or dictionary, a window of 2^31, an empty last block.
+    let giant = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 21 << 3, 1, 0, 0];
+    assert!(read(giant.to_vec(), Compression::Zstd).is_err());
+    let usual = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 11 << 3, 1, 0, 0];
+    assert_eq!(read(usual.to_vec(), Compression::Zstd).unwrap(), b"");
+}

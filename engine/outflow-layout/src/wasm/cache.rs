@@ -1,6 +1,8 @@
 //! Compiled components on disk. They are native code, so a folder or file that somebody else can write is not used.
 //! The cache only saves time: whatever goes wrong here, the component is compiled again.
 
+#![allow(unsafe_code)]
+
 use std::fs::{self, DirBuilder, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;

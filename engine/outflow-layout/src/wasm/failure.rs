@@ -6,11 +6,14 @@ use wasmtime::{Error, Trap};
 use wasmtime_wasi::I32Exit;
 
 use super::guest::Guest;
+use super::v0_1::readable;
 use crate::layout::LayoutError;
 
 /// Why a call into a guest brought no answer.
 pub enum Failure {
-    /// It took too long.
+    /// It took too long to start.
+    Late(Duration),
+    /// It took too long to answer.
     Timeout(Duration),
     /// It ended in a trap.
     Trapped(Error),
@@ -23,6 +26,8 @@ pub fn load(name: &str, why: &str) -> LayoutError {
 
 /// An answer that breaks a rule.
 pub fn answer(name: &str, why: &str) -> LayoutError {
+    // It may quote the guest, which may say anything.
+    let why = readable(why);
     LayoutError::Plugin { code: "plugin/answer", message: format!("the plugin `{name}` gave a wrong answer: {why}") }
 }
 
@@ -30,6 +35,9 @@ pub fn answer(name: &str, why: &str) -> LayoutError {
 pub fn explain(name: &str, failure: &Failure, guest: &Guest, limit: usize) -> LayoutError {
     let plugin = |code, what: String| LayoutError::Plugin { code, message: format!("the plugin `{name}` {what}") };
     let error = match failure {
+        Failure::Late(limit) => {
+            return plugin("plugin/timeout", format!("did not start within its limit of {} ms", limit.as_millis()));
+        }
         Failure::Timeout(limit) => {
             return plugin("plugin/timeout", format!("ran longer than its time limit of {} ms", limit.as_millis()));
         }

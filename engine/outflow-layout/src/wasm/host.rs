@@ -21,6 +21,9 @@ use crate::transform::MemoryAccount;
 /// What one guest may use.
 #[derive(Clone, Debug)]
 pub struct Limits {
+    /// Time until a guest runs and has read its options. An interpreter sets itself up in it, so it is longer than a
+    /// call, and it is spent once a run, and once more for each guest that failed.
+    pub start: Duration,
     /// Time of one call.
     pub call: Duration,
     /// Linear memory.
@@ -33,7 +36,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { call: Duration::from_secs(1), memory_bytes: 64 << 20, component_bytes: 64 << 20, stderr_bytes: 8 << 10 }
+        Self {
+            start: Duration::from_secs(10),
+            call: Duration::from_secs(1),
+            memory_bytes: 64 << 20,
+            component_bytes: 64 << 20,
+            stderr_bytes: 8 << 10,
+        }
     }
 }
 
@@ -149,11 +158,11 @@ impl Host {
             return Err(LayoutError::Plugin { code: "plugin/world", message });
         }
         let digest = sha256(wasm);
-        let component = self.link(name, wasm, &digest)?;
+        let component = self.link(wasm, &digest).map_err(|why| load(name, &surface.explain(&why)))?;
         Ok(Ready { name: name.to_owned(), digest, limits: limits.clone(), engine: self.engine.clone(), component })
     }
 
-    fn link(&self, name: &str, wasm: &[u8], digest: &str) -> Result<InstancePre<Guest>, LayoutError> {
+    fn link(&self, wasm: &[u8], digest: &str) -> Result<InstancePre<Guest>, String> {
         let mut linked = self.linked.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = linked.get(digest) {
             return Ok(known.clone());
@@ -161,13 +170,12 @@ impl Host {
         let component = match self.cache.load(&self.engine, digest) {
             Some(component) => component,
             None => {
-                let component =
-                    Component::from_binary(&self.engine, wasm).map_err(|error| load(name, &chain(&error)))?;
+                let component = Component::from_binary(&self.engine, wasm).map_err(|error| chain(&error))?;
                 self.cache.store(&self.engine, digest, &component);
                 component
             }
         };
-        let fresh = self.linker.instantiate_pre(&component).map_err(|error| load(name, &chain(&error)))?;
+        let fresh = self.linker.instantiate_pre(&component).map_err(|error| chain(&error))?;
         linked.insert(digest.to_owned(), fresh.clone());
         Ok(fresh)
     }

@@ -83,6 +83,17 @@ impl Surface {
         surface
     }
 
+    /// Why it does not load, with both versions where a later one of this series is what it was built for.
+    pub fn explain(&self, why: &str) -> String {
+        match &self.exported {
+            Some((_, theirs)) if theirs != INTERFACE => format!(
+                "{why}; it is built for version {theirs} of the plugin interface, and this outflow speaks version \
+                 {INTERFACE}"
+            ),
+            _ => why.to_owned(),
+        }
+    }
+
     /// Refuses a component built for another version of the interface.
     pub fn check_version(&self, name: &str) -> Result<(), LayoutError> {
         let (ours, _) = INTERFACE.rsplit_once('.').unwrap_or((INTERFACE, ""));

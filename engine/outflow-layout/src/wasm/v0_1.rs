@@ -4,11 +4,14 @@
 mod answer;
 mod columns;
 mod convert;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod io;
 mod transform;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::component::{HasSelf, Linker, ResourceAny};
 use wasmtime::{Result, Store};
@@ -48,6 +51,7 @@ pub(super) mod transform_bindings {
 }
 
 pub use bindings::LayoutPluginPre;
+pub(super) use convert::readable;
 pub use transform::{Declared, Transform, describe as describe_transform};
 pub use transform_bindings::TransformPluginPre;
 
@@ -74,7 +78,7 @@ struct Instance {
     exports: bindings::LayoutPlugin,
 }
 
-/// Room for a guest; the time to start it is limited together with that of the first call.
+/// Room for a guest.
 fn store<C>(plugin: &Ready<C>, now_ms: i64, account: Option<Arc<dyn MemoryAccount>>) -> Store<Guest> {
     let mut store = Store::new(&plugin.engine, Guest::new(&plugin.limits, now_ms, account));
     store.limiter(|guest| &mut guest.memory);
@@ -85,13 +89,18 @@ fn store<C>(plugin: &Ready<C>, now_ms: i64, account: Option<Arc<dyn MemoryAccoun
     store
 }
 
-/// Waits for a guest as long as it may take.
+/// Waits for an answer as long as a call may take.
 async fn timed<T, C>(plugin: &Ready<C>, call: impl Future<Output = Result<T>>) -> Result<T, Failure> {
-    match tokio::time::timeout(plugin.limits.call, call).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Failure::Trapped(error)),
-        Err(_) => Err(Failure::Timeout(plugin.limits.call)),
-    }
+    within(plugin.limits.call, call).await.unwrap_or_else(|| Err(Failure::Timeout(plugin.limits.call)))
+}
+
+/// Waits for a guest as long as it may take to start.
+async fn started<T, C>(plugin: &Ready<C>, start: impl Future<Output = Result<T>>) -> Result<T, Failure> {
+    within(plugin.limits.start, start).await.unwrap_or_else(|| Err(Failure::Late(plugin.limits.start)))
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Option<Result<T, Failure>> {
+    Some(tokio::time::timeout(limit, work).await.ok()?.map_err(Failure::Trapped))
 }
 
 /// Asks a plugin who it is.
@@ -101,7 +110,7 @@ pub async fn describe(plugin: &Ready<LayoutPluginPre<Guest>>) -> Result<GuestMan
         let exports = plugin.component.instantiate_async(&mut store).await?;
         exports.outflow_plugin_layout().call_describe(&mut store).await
     };
-    let answer = timed(plugin, call).await;
+    let answer = started(plugin, call).await;
     answer.map_err(|failure| explain(&plugin.name, &failure, store.data(), plugin.limits.memory_bytes))
 }
 
@@ -153,7 +162,7 @@ impl Opened {
             let plan = exports.outflow_plugin_layout().plan().call_open(&mut store, &self.options, &run).await?;
             Ok((exports, plan))
         };
-        let answer = timed(&plugin, call).await;
+        let answer = started(&plugin, call).await;
         self.log.append(&mut store.data_mut().log);
         match answer {
             Ok((exports, Ok(plan))) => Ok((Instance { store, exports }, plan)),

@@ -32,7 +32,7 @@ fn starts(attack: &str, expected: &str) {
 #[test]
 fn runs_away() {
     starts("loop", "plugin/timeout: the plugin `evil` ran longer than its time limit of 5000 ms");
-    starts("open_loop", "open: plugin/timeout: ");
+    starts("open_loop", "open: plugin/timeout: the plugin `evil` did not start within its limit of 5000 ms");
     starts("sleep", "plugin/timeout: ");
 }
 
@@ -144,7 +144,7 @@ fn noise_is_bounded() {
 #[test]
 fn limits_are_per_host() {
     let limits = Limits { call: std::time::Duration::from_millis(200), ..Limits::default() };
-    let host = Host::new(limits, Some(Path::new(env!("OUT_DIR")).join("compiled"))).expect("an engine");
+    let host = host(limits);
     wait(async {
         let mut neighbour = open("none").await.expect("it opens");
         let plugin = host.load("evil", evil()).expect("it loads");
@@ -155,5 +155,29 @@ fn limits_are_per_host() {
         assert!(error.expect_err("a loop").to_string().ends_with("time limit of 200 ms"));
         assert_eq!(answer.expect("a plan").len(), 1);
         assert!(from.elapsed() < std::time::Duration::from_secs(5), "{:?}", from.elapsed());
+    });
+}
+
+/// Who loops before the first function is ever called is stopped by the allowance for the start, a call's being none
+/// of its business; and an honest guest starts although a call may take no time at all.
+#[test]
+fn starting_has_a_limit_of_its_own() {
+    let short = Duration::from_millis(300);
+    let host = host(Limits { start: short, call: Duration::from_secs(60), ..Limits::default() });
+    let wasm = guest("evil_start.wasm");
+    let expected = "plugin/timeout: the plugin `evil-start` did not start within its limit of 300 ms";
+    wait(async {
+        let plugin = host.load("evil-start", &wasm).expect("it loads");
+        let from = std::time::Instant::now();
+        assert_eq!(plugin.describe().await.expect_err("a loop").to_string(), expected);
+        assert_eq!(plugin.open(&json!({}), &run("s3")).await.err().expect("a loop").to_string(), expected);
+        assert!(from.elapsed() < Duration::from_secs(10), "{:?}", from.elapsed());
+    });
+    let host = crate::host(Limits { call: Duration::ZERO, ..Limits::default() });
+    wait(async {
+        let plugin = host.load("evil", evil()).expect("it loads");
+        let mut opened = plugin.open(&json!({"attack": "loop"}), &run("s3")).await.expect("it starts");
+        let error = opened.outputs(&[input(&["a"])]).await.expect_err("no time").to_string();
+        assert!(error.ends_with("ran longer than its time limit of 0 ms"), "{error}");
     });
 }

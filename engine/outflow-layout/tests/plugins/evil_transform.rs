@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringViewArray};
 use outflow_layout::layout::LayoutError;
 use outflow_layout::transform::Applied;
 use outflow_layout::wasm::Transform;
 use serde_json::json;
 
+use crate::load::importer;
 use crate::*;
 
 fn batch() -> RecordBatch {
@@ -64,8 +65,9 @@ fn behaves() {
 fn runs_away() {
     starts("loop", "plugin/timeout: the plugin `evil` ran longer than its time limit of 5000 ms");
     starts("sleep", "plugin/timeout: ");
-    starts("open_loop", "open: plugin/timeout: ");
-    starts("io_loop", "open: plugin/timeout: ");
+    let late = "open: plugin/timeout: the plugin `evil` did not start within its limit of 5000 ms";
+    starts("open_loop", late);
+    starts("io_loop", late);
 }
 
 #[test]
@@ -178,7 +180,25 @@ fn answers_wrongly() {
     });
 }
 
-/// What does not load: cut, bent and foreign bytes.
+/// Buffers that share their memory are copied, each for itself; what is not there is not read.
+#[test]
+fn points_wrongly() {
+    starts("alias", "1 columns");
+    starts("alias_own", "1 columns");
+    wait(async {
+        let applied = open("alias").await.expect("it opens").apply(&batch()).await.expect("an answer");
+        let texts: Vec<_> = applied.columns[0].as_string_view().iter().collect();
+        assert_eq!(texts, [Some("g"), Some(""), Some("")]);
+    });
+    let trapped = |why: &str| format!("plugin/trap: the plugin `evil` trapped: {why}");
+    starts("alias_many", &trapped("too much data is being copied"));
+    for attack in ["length_beyond", "length_giant", "address_beyond"] {
+        starts(attack, &trapped("list pointer/length out of bounds of memory"));
+    }
+    starts("address_odd", &trapped("list pointer is not aligned"));
+}
+
+/// What does not load: cut, bent and foreign bytes, and what asks for more than the host offers.
 #[test]
 fn loads_wrongly() {
     let sound = evil_transform();
@@ -193,6 +213,10 @@ fn loads_wrongly() {
         refused += usize::from(HOST.load_transform("bent", &bent).is_err());
     }
     assert!(refused > 0);
+    let steal = HOST.load_transform("odd", &importer("acme:secret/steal@1.0.0")).err().expect("an unknown import");
+    let steal = steal.to_string();
+    assert!(steal.starts_with("plugin/load: the plugin `odd` does not load: "), "{steal}");
+    assert!(steal.contains("`acme:secret/steal@1.0.0`"), "{steal}");
     let module = HOST.load_transform("odd", b"\0asm\x01\0\0\0").err().expect("a core module").to_string();
     assert!(module.contains("module"), "{module}");
     let empty = HOST.load_transform("odd", b"\0asm\x0d\0\x01\0").err().expect("no exports").to_string();

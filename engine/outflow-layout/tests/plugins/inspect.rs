@@ -1,4 +1,5 @@
 //! What a component tells of itself, and what happens to one of another world or of another version.
+//! Guests of versions to come are built from a WIT of that version, and, for more versions, made by renaming.
 
 use outflow_layout::builtin;
 use outflow_layout::wasm::World;
@@ -70,4 +71,24 @@ fn plugins_of_other_versions_of_the_interface() {
     let later = of_version(normalise(), "0.1.1");
     let seen = wait(HOST.inspect("later", &later)).expect("a plugin of this series");
     assert_eq!((seen.interface.as_str(), seen.name.as_str()), ("0.1.1", "normalise"));
+}
+
+/// Guests whose WIT is of version 0.2.0, in both worlds; and one of 0.1.1 that calls what 0.1.1 added.
+#[test]
+fn plugins_built_for_a_version_to_come() {
+    let layout = HOST.load("future", &guest("future.wasm")).err();
+    let transform = HOST.load_transform("future", &guest("future_transform.wasm")).err();
+    for error in [layout, transform] {
+        assert_eq!(
+            error.expect("it must not load").to_string(),
+            "plugin/interface: the plugin `future` is built for version 0.2.0 of the plugin interface, and this \
+             outflow speaks version 0.1.0; use an outflow that speaks 0.2.0, or build the plugin with the kit of this \
+             one"
+        );
+    }
+    let error = HOST.load("future", &guest("future_minor.wasm")).err().expect("it must not load").to_string();
+    assert!(error.starts_with("plugin/load: the plugin `future` does not load: "), "{error}");
+    assert!(error.contains("`locale`"), "the missing function is named: {error}");
+    let versions = "; it is built for version 0.1.1 of the plugin interface, and this outflow speaks version 0.1.0";
+    assert!(error.ends_with(versions), "{error}");
 }

@@ -11,7 +11,7 @@ use crate::*;
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 /// A component that imports an instance with one function `go`.
-fn importer(name: &str) -> Vec<u8> {
+pub fn importer(name: &str) -> Vec<u8> {
     let mut wasm = COMPONENT.to_vec();
     // Types: an instance of two declarations, a function type without parameters and the export of one such function.
     wasm.extend([7, 14, 1, 0x42, 2, 1, 0x40, 0, 1, 0, 4, 0, 2, b'g', b'o', 1]);

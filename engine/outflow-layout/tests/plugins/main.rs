@@ -23,8 +23,9 @@ use outflow_layout::wasm::{Host, Limits};
 /// One host for all tests; compiled guests are kept beside the build. A call may take longer than by default:
 /// the host's own code is not optimised here.
 static HOST: LazyLock<Host> = LazyLock::new(|| {
-    let limits = Limits { call: Duration::from_secs(5), ..Limits::default() };
-    let transforms = Limits { call: Duration::from_secs(5), ..Limits::of_transforms() };
+    let five = Duration::from_secs(5);
+    let limits = Limits { start: five, call: five, ..Limits::default() };
+    let transforms = Limits { start: five, call: five, ..Limits::of_transforms() };
     let host = Host::new(limits, Some(Path::new(env!("OUT_DIR")).join("compiled"))).expect("an engine");
     host.with_transforms(transforms)
 });
@@ -33,9 +34,16 @@ static HOST: LazyLock<Host> = LazyLock::new(|| {
 fn guest(file: &str) -> Vec<u8> {
     static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
         let target = Path::new(env!("OUT_DIR")).join("plugins-target");
-        nested::build(&target, &["evil", "evil-transform", "normalise"]).expect("the guests build")
+        let guests =
+            ["evil", "evil-start", "evil-transform", "future", "future-minor", "future-transform", "normalise"];
+        nested::build(&target, &guests).expect("the guests build")
     });
     std::fs::read(FOLDER.join(file)).expect("the guest is there")
+}
+
+/// A host with these limits for layouts.
+fn host(limits: Limits) -> Host {
+    Host::new(limits, Some(Path::new(env!("OUT_DIR")).join("compiled"))).expect("an engine")
 }
 
 /// The layout that attacks.

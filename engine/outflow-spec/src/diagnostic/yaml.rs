@@ -49,11 +49,11 @@ impl Finding {
     }
 
     /// The file is larger than is read.
-    pub fn file_too_large(bytes: usize, limit: usize) -> Self {
+    pub fn file_too_large(limit: usize) -> Self {
         Self::new(
             &codes::OF006,
             Span::new(0, 0),
-            format!("the file has {bytes} bytes, at most {limit} are read"),
+            format!("the file is longer than {limit} bytes, the most that is read"),
             "not read",
         )
         .with_help("give data as a file that `source` reads")

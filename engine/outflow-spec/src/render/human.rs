@@ -13,12 +13,27 @@ pub fn human(reports: &[Report<'_>], colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() }.decor_style(DecorStyle::Unicode);
     let mut output = String::new();
     for report in reports {
+        let text = without_secrets(report);
+        let report = &Report { text: &text, ..*report };
         for finding in report.findings {
             output.push_str(renderer.render(&[group(report, finding)]).trim_end());
             output.push_str("\n\n");
         }
     }
     output
+}
+
+/// The text with stars over what findings call secrets: the lines around a finding end up in logs.
+fn without_secrets(report: &Report<'_>) -> String {
+    let mut bytes = report.text.as_bytes().to_vec();
+    let secrets = report.findings.iter().filter(|it| ["OF301", "OF302"].contains(&it.code.code));
+    for byte in secrets.flat_map(|finding| finding.span.start..finding.span.end) {
+        // A byte for each byte keeps all places as they are.
+        if let Some(byte) = bytes.get_mut(byte).filter(|byte| !matches!(byte, b'\n' | b'\r')) {
+            *byte = b'*';
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| report.text.to_owned())
 }
 
 fn group<'a>(report: &Report<'a>, finding: &'a Finding) -> Group<'a> {

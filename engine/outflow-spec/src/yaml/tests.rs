@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::text::position;
-use crate::yaml::parse;
+use crate::yaml::{MAX_BYTES, MAX_DEPTH, parse};
 
 #[test]
 fn scalars_follow_the_core_schema_and_lose_no_digit() {
@@ -79,5 +79,25 @@ fn hostile_input_ends_in_a_finding() {
     ] {
         let document = parse(text);
         assert!(document.root.is_some() || !document.findings.is_empty(), "{:?}", text.get(..10));
+    }
+}
+
+/// Limits hold at their edge: what is just small enough is read, one more is not.
+#[test]
+fn limits() {
+    let nested = |depth: usize| format!("a: {}{}\n", "[".repeat(depth), "]".repeat(depth));
+    let long = |bytes: usize| format!("a: b\n{}", "#".repeat(bytes - 5));
+    let laughs: String = (0..40).map(|n| format!("k{}: &a{n} [*a{}, *a{}]\n", n, n.max(1) - 1, n.max(1) - 1)).collect();
+    for (text, code) in [
+        // The mapping is a level too.
+        (nested(MAX_DEPTH - 1), None),
+        (nested(MAX_DEPTH), Some("OF007")),
+        (long(MAX_BYTES), None),
+        (long(MAX_BYTES + 1), Some("OF006")),
+        (laughs, Some("OF003")),
+    ] {
+        let document = parse(&text);
+        let found = document.findings.first().map(|finding| finding.code.code);
+        assert_eq!(found, code, "{:?}", text.get(..40));
     }
 }

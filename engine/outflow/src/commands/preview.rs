@@ -47,7 +47,9 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
         bytes: 4096,
         memory: 256 << 20,
     };
-    let made = block_on(preview(&pipeline, &options))?.map_err(|error| Failure::Engine(error, redaction))?;
+    let made = block_on(preview(&pipeline, &options))?;
+    let mut made = made.map_err(|error| Failure::Engine(error, redaction.clone()))?;
+    made.rejects.iter_mut().for_each(|reject| reject.message = redaction.hide(&reject.message));
     output::print(&match args.format {
         Format::Human => human(&made),
         Format::Json => format!("{}\n", serde_json::json!(made)),

@@ -13,7 +13,7 @@ use super::columns::{Children, carrier, pack, unpack};
 use super::convert;
 use super::transform_bindings::exports::outflow::plugin::transform::{Batch, Io as GuestIo, Manifest, Step};
 use super::transform_bindings::{TransformPlugin, TransformPluginPre};
-use super::{io, store, timed};
+use super::{io, started, store, timed};
 use crate::layout::{HIDDEN_PREFIX, LayoutError, LogLine};
 use crate::transform::{Applied, Io, MemoryAccount, Mode, Refused};
 use crate::wasm::failure::{self, explain};
@@ -35,7 +35,7 @@ pub async fn describe(plugin: &Transforms) -> Result<Manifest, LayoutError> {
         let exports = plugin.component.instantiate_async(&mut store).await?;
         exports.outflow_plugin_transform().call_describe(&mut store).await
     };
-    let answer = timed(plugin, call).await;
+    let answer = started(plugin, call).await;
     answer.map_err(|failure| explain(&plugin.name, &failure, store.data(), plugin.limits.memory_bytes))
 }
 
@@ -134,7 +134,7 @@ impl Transform {
             };
             Ok((exports, opened, io))
         };
-        let answer = timed(&plugin, call).await;
+        let answer = started(&plugin, call).await;
         self.log.append(&mut store.data_mut().log);
         match answer {
             Ok((exports, Ok(instance), io)) => Ok((Running { store, exports, instance, batches: 0 }, io)),
@@ -203,7 +203,7 @@ fn shown_type(data_type: &arrow::datatypes::DataType) -> String {
 }
 
 /// The answer to a batch of `rows` rows, checked.
-fn answered(step: Step, rows: usize, io: &Io) -> Result<Applied, String> {
+pub(super) fn answered(step: Step, rows: usize, io: &Io) -> Result<Applied, String> {
     let Step { batch, source_row, rejects } = step;
     let given = batch.rows as usize;
     if batch.columns.len() != io.writes.len() {

@@ -1,5 +1,6 @@
 //! What a plugin costs beside its limits. Layouts are measured by the call, transforms by the row; the figures are of
-//! this machine and this build, and tell an expensive plugin from a cheap one, no more.
+//! this machine and this build, and tell an expensive plugin from a cheap one, no more. Instructions are not counted:
+//! the host limits time and memory, and a plugin that counts them is another one, compiled once more.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -91,6 +92,7 @@ async fn layout(pipeline: &Pipeline, rows: &[Value]) -> anyhow::Result<String> {
     }
     let followed = followed.elapsed() / CALLS;
     let limits = Limits::default();
+    // The memory of a guest never shrinks, so what it has now is the most it had.
     let memory = layout.memory_bytes().map(|bytes| memory(bytes, &limits)).unwrap_or_default();
     Ok(format!(
         "cost       open {}, outputs {}, name a file {}, files written {}{memory}\n",
@@ -164,9 +166,10 @@ fn micros(time: Duration) -> String {
 }
 
 fn memory(bytes: usize, limits: &Limits) -> String {
-    format!("; memory {:.1} of {} MiB", bytes as f64 / f64::from(1 << 20), limits.memory_bytes >> 20)
+    format!("; peak memory {:.1} of {} MiB", bytes as f64 / f64::from(1 << 20), limits.memory_bytes >> 20)
 }
 
 fn limit(limits: &Limits) -> String {
-    format!("limit      {} ms a call, {} MiB\n", limits.call.as_millis(), limits.memory_bytes >> 20)
+    let (call, start) = (limits.call.as_millis(), limits.start.as_millis());
+    format!("limit      {call} ms a call, {start} ms to start, {} MiB\n", limits.memory_bytes >> 20)
 }

@@ -17,7 +17,7 @@ use crate::output;
 Examples:
   outflow plugin new acme --lang rust
   outflow plugin new acme --lang python --dir plugins/acme
-  outflow plugin new tidy --lang rust --world transform
+  outflow plugin new tidy --lang js --world transform
 
 Exit codes: 0 written, 2 usage, or a file is there already")]
 pub struct Args {
@@ -60,12 +60,6 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
         World::Transform => "transform",
     };
     let sources = below(TEMPLATES, &format!("plugin/{language}-{world}/"));
-    if sources.is_empty() {
-        return Err(anyhow::anyhow!(
-            "there is no template of a {world} in {language}\nhint: `--lang rust` has one for both worlds"
-        )
-        .into());
-    }
     let named = |bytes: &[u8]| match std::str::from_utf8(bytes) {
         Ok(text) => text.replace(PLACEHOLDER, &args.name).into_bytes(),
         Err(_) => bytes.to_owned(),

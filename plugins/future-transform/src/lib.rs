@@ -1,0 +1,23 @@
+//! A transform of a version of the interface that no outflow speaks yet. It is built, and never started.
+
+#![allow(missing_docs, reason = "the glue is generated")]
+
+wit_bindgen::generate!({ path: "../future/wit", world: "transform-plugin" });
+
+use exports::outflow::plugin::transform::{Guest, Manifest};
+use outflow::plugin::host::{Level, log};
+
+struct Future;
+
+impl Guest for Future {
+    fn describe() -> Manifest {
+        log(Level::Trace, "described", &[]);
+        Manifest { name: "future".into(), version: "0.1.0".into(), summary: String::new(), licence: None }
+    }
+
+    fn apply(_config: String, rows: Vec<u8>) -> Result<Vec<u8>, String> {
+        Ok(rows)
+    }
+}
+
+export!(Future);
