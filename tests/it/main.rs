@@ -30,6 +30,7 @@ mod run;
 mod runs;
 mod s3;
 mod secrets;
+mod sftp;
 mod sinks;
 mod supply_chain;
 mod support;

@@ -13,7 +13,7 @@ const OPEN: [(&str, &[u32], &str); 9] = [
     ("SAIL", &[13], "documentation of bucket policies, which comes with the delivery to buckets of clients"),
     ("SAIL", &[14, 16, 17, 18, 19], "delivery: classes of failures, preflight, exclusion, notices"),
     ("ACT", &[5, 6], "scheduling: a hint about the time of day, and an alert where files are late"),
-    ("ACT", &[7, 8], "delivery by FTPS and SFTP, with connections that are declared once"),
+    ("ACT", &[8], "connections that are declared once"),
     ("ACT", &[9, 10], "delivery: retention, and files that their reader has taken away"),
     ("CIO", &[12], "the HTTP source with its endpoint and token"),
     ("APSIS", &[7, 8, 9, 10, 11, 12, 13], "the export API: poll URLs, their statuses and how long they live"),

@@ -41,8 +41,9 @@ fn dependencies_point_down() {
     let allowed = [
         ("outflow-spec", vec![]),
         ("outflow-formats", vec![]),
+        ("outflow-sftp", vec![]),
         ("outflow-layout", vec!["outflow-spec", "outflow-formats"]),
-        ("outflow-engine", vec!["outflow-spec", "outflow-formats", "outflow-layout"]),
+        ("outflow-engine", vec!["outflow-spec", "outflow-formats", "outflow-layout", "outflow-sftp"]),
         ("outflow", vec!["outflow-spec", "outflow-layout", "outflow-engine"]),
     ];
     for (name, below) in allowed {

@@ -153,6 +153,9 @@ fn target_of(sink: &SinkSpec) -> Target {
             Target { scheme: "file".into(), container: sink.path.trim_end_matches('/').into(), prefix: String::new() }
         }
         SinkSpec::S3(sink) => Target { scheme: "s3".into(), container: sink.bucket.clone(), prefix: sink.path.clone() },
+        SinkSpec::Sftp(sink) => {
+            Target { scheme: "sftp".into(), container: sink.host.clone(), prefix: sink.path.clone() }
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod bucket_name;
 pub(crate) mod columns;
 pub(crate) mod dialect;
 pub(crate) mod hash_key;
+pub(crate) mod host_key;
 pub(crate) mod incremental;
 pub(crate) mod known_names;
 pub(crate) mod literal_secret;
@@ -41,6 +42,7 @@ const RULES: &[Rule] = &[
     columns::check,
     dialect::check,
     hash_key::check,
+    host_key::check,
     incremental::check,
     known_names::check,
     literal_secret::check,

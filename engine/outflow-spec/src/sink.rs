@@ -5,6 +5,10 @@ use serde::Deserialize;
 
 use crate::secret::Secret;
 
+mod sftp;
+
+pub use sftp::{SftpBackend, SftpSink};
+
 /// A sink; its one key names the component.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -13,6 +17,8 @@ pub enum SinkSpec {
     Local(LocalSink),
     /// A bucket of an S3-compatible service.
     S3(S3Sink),
+    /// A folder of an SFTP server.
+    Sftp(SftpSink),
 }
 
 /// A folder on this machine. A file appears there whole, under a name nobody had before, or not at all.

@@ -12,5 +12,6 @@ pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod python;
+pub mod sshd;
 pub mod strict_s3;
 pub mod tree;

@@ -11,8 +11,14 @@ use std::time::Duration;
 use super::process::{Outcome, run};
 
 /// Packages with their versions; another list makes another environment.
-const PACKAGES: &[&str] =
-    &["boto3==1.44.5", "check-jsonschema==0.39.0", "duckdb==2.0.0", "moto[server]==5.2.5", "pyarrow==26.0.1"];
+const PACKAGES: &[&str] = &[
+    "boto3==1.44.5",
+    "check-jsonschema==0.39.0",
+    "duckdb==2.0.0",
+    "moto[server]==5.2.5",
+    "paramiko==5.1.0",
+    "pyarrow==26.0.1",
+];
 
 /// A ready environment.
 pub struct Python {

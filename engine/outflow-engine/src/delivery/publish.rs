@@ -15,8 +15,6 @@ use crate::progress::Progress;
 use crate::store::digest::hash_file;
 use crate::store::{Proof, Put, Sink, Trust};
 
-/// Data files sent at the same time.
-const AT_ONCE: usize = 4;
 /// Times a file is sent before the run gives up; the client has its own retries within each.
 const TRIES: u32 = 4;
 
@@ -195,7 +193,8 @@ impl Publication<'_> {
             placed
         });
         let uploads: Vec<_> = uploads.collect();
-        let placed: Vec<Result<bool, Stop>> = futures::stream::iter(uploads).buffered(AT_ONCE).collect().await;
+        let placed: Vec<Result<bool, Stop>> =
+            futures::stream::iter(uploads).buffered(self.sink.files_at_once()).collect().await;
         placed.into_iter().try_fold(0, |sum, adopted| Ok(sum + u64::from(adopted?)))
     }
 
@@ -236,7 +235,7 @@ impl Publication<'_> {
     /// Reads files back; all of them must be there, equal in size and content.
     async fn verify(&self, slot: &Slot, files: &[&SealedFile]) -> Result<(), Stop> {
         let checks: Vec<_> = files.iter().map(|&file| self.verify_one(slot, file)).collect();
-        futures::stream::iter(checks).buffered(AT_ONCE).try_collect::<()>().await
+        futures::stream::iter(checks).buffered(self.sink.files_at_once()).try_collect::<()>().await
     }
 
     async fn verify_one(&self, slot: &Slot, file: &SealedFile) -> Result<(), Stop> {

@@ -6,6 +6,7 @@ mod bucket;
 pub(crate) mod digest;
 mod failure;
 mod folder;
+mod sftp;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ pub use access::s3;
 pub use bucket::Bucket;
 pub use failure::describe;
 pub use folder::Folder;
+pub use sftp::Sftp;
 
 use crate::error::{Error, Result};
 use crate::ledger::SealedFile;
@@ -69,6 +71,11 @@ pub trait Sink: Send + Sync {
     /// What tells this target from every other in the ledger. Holds no credentials.
     fn identity(&self) -> &str;
 
+    /// Files worth sending at the same time.
+    fn files_at_once(&self) -> usize {
+        4
+    }
+
     /// Finds a missing bucket, wrong credentials or an unusable folder with one cheap read.
     async fn check(&self) -> Result<()>;
 
@@ -99,6 +106,7 @@ pub fn open_sink(spec: &SinkSpec, base: &Path) -> Result<Arc<dyn Sink>> {
             let client = access::s3_writer(&sink.bucket, &access)?;
             Arc::new(Bucket::new(client, &sink.bucket, &sink.path, sink.endpoint.as_deref())?)
         }
+        SinkSpec::Sftp(sink) => Arc::new(Sftp::new(sink, base)?),
     })
 }
 

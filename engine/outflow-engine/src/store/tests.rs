@@ -17,7 +17,7 @@ use crate::error::{Domain, Retry};
 use crate::ledger::Role;
 use crate::progress::Quiet;
 
-fn file(folder: &Path, path: &str, body: &[u8]) -> SealedFile {
+pub(super) fn file(folder: &Path, path: &str, body: &[u8]) -> SealedFile {
     let spool_path = folder.join("spooled");
     fs::write(&spool_path, body).unwrap();
     fs::set_permissions(&spool_path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -141,7 +141,7 @@ fn failures_say_who_acts() {
 }
 
 /// What every sink must do.
-async fn conforms(sink: &dyn Sink, folder: &Path) {
+pub(super) async fn conforms(sink: &dyn Sink, folder: &Path) {
     sink.check().await.unwrap();
     for trust in [Trust::Spool, Trust::Nothing] {
         let path = format!("a/{trust:?}/data.csv");

@@ -128,3 +128,25 @@ layout:
     hash_identity: true
 "#,
 };
+
+/// Host key not pinned.
+pub static OF308: CodeDoc = CodeDoc {
+    code: "OF308",
+    title: "host key not pinned",
+    severity: Severity::Error,
+    raised_by: RaisedBy::Rule,
+    explanation: "Whoever can answer in place of the server gets the password and the files, unless outflow knows \
+        the key that the server must show. Name a known_hosts file, or write the fingerprint of the key itself: its \
+        owner tells it, and `ssh-keyscan HOST | ssh-keygen -lf -` shows the one that answers now. There is no way \
+        to trust what answers first.",
+    bad: r#"sink:
+  sftp: {host: sftp.acme.example, user: feeds, password: "${env:OF_TEST_SET}"}
+"#,
+    good: r#"sink:
+  sftp:
+    host: sftp.acme.example
+    user: feeds
+    password: "${env:OF_TEST_SET}"
+    host_keys: ["SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"]
+"#,
+};

@@ -52,6 +52,14 @@ impl Finding {
             None => finding,
         }
     }
+
+    /// An SFTP server whose key is not known, or known twice.
+    pub fn host_key_not_pinned(span: Span, message: &str) -> Self {
+        Self::new(&codes::OF308, span, message, "any server could answer").with_help(
+            "write `known_hosts: FILE`, or `host_keys: [\"SHA256:…\"]` with what the owner of the server tells you",
+        )
+    }
+
     /// A template that reads what the layout hashes later.
     pub fn identity_in_template(span: Span, column: &str) -> Self {
         Self::new(

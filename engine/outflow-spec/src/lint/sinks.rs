@@ -25,7 +25,7 @@ fn place(sink: &Value) -> Value {
     let mut place = sink.clone();
     for options in place.as_object_mut().into_iter().flat_map(|kinds| kinds.values_mut()) {
         if let Some(options) = options.as_object_mut() {
-            for secret in ["access_key_id", "secret_access_key", "session_token", "password", "key"] {
+            for secret in ["access_key_id", "secret_access_key", "session_token", "password", "private_key", "key"] {
                 options.remove(secret);
             }
         }
