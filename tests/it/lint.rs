@@ -9,7 +9,9 @@ use std::process::Command;
 use outflow_spec::codes::{CODES, CodeDoc, RaisedBy};
 use outflow_spec::fill::Lookup;
 use outflow_spec::render::{self, Report};
-use outflow_spec::{Finding, Language, LayoutSchema, LoadOptions, Loaded, check_columns, explain, load, schema};
+use outflow_spec::{
+    Finding, Language, LayoutSchema, LoadOptions, Loaded, Project, check_columns, explain, load, project_schema, schema,
+};
 use serde_json::{Value, json};
 
 /// One variable and one file are there; nothing else is.
@@ -73,8 +75,12 @@ fn language() -> Language {
     Language::new(&layouts()).expect("the fixture's schema is one")
 }
 
+/// The project that the files of the corpus are part of.
+const PROJECT: &str = "version: 1\nconnections:\n  acme_bucket: {s3: {bucket: acme-feeds, path: exports}}\n";
+
 fn read(language: &Language, text: &str) -> Loaded {
-    load(text, &LoadOptions { language, lookup: &Fixture })
+    let project = Project::load(PROJECT, &Language::of_projects().expect("the schema is one"), &Fixture);
+    load(text, &LoadOptions { language, lookup: &Fixture, project: Some(&project) })
 }
 
 fn root() -> PathBuf {
@@ -268,6 +274,7 @@ fn shipped_pipelines_have_no_findings() {
 fn the_published_schema_is_fresh() {
     let layouts = shipped_layouts();
     expect_file(&root().join("schemas/pipeline.schema.json"), &format!("{:#}\n", schema(&layouts)));
+    expect_file(&root().join("schemas/project.schema.json"), &format!("{:#}\n", project_schema()));
 }
 
 /// check-jsonschema and ajv with the published schema refuse exactly the files that have a finding of the

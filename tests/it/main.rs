@@ -4,9 +4,13 @@
 
 mod bombs;
 mod changes;
+mod clouds;
+mod connections;
 mod contracts;
 mod days;
+mod doctor;
 mod fixtures;
+mod ftps;
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
 mod fuzz_corpus;
@@ -29,6 +33,7 @@ mod requirements;
 mod run;
 mod runs;
 mod s3;
+mod s3_faults;
 mod secrets;
 mod sftp;
 mod sinks;

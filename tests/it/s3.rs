@@ -117,6 +117,7 @@ fn a_bucket_with_a_scheme_or_a_slash_is_a_finding() {
     }
 }
 
+/// F21, F22: an answer that never came, or was an error after the fact.
 #[test]
 fn a_lost_reply_is_read_back_and_adopted() {
     let cases = [
@@ -133,6 +134,7 @@ fn a_lost_reply_is_read_back_and_adopted() {
     }
 }
 
+/// F23: S3's 409 is not taken for success.
 #[test]
 fn a_conflict_with_nothing_stored_is_tried_again() {
     let server = StrictS3::start(&["feeds"]);
@@ -142,6 +144,7 @@ fn a_conflict_with_nothing_stored_is_tried_again() {
     assert_eq!(keys(&server).len(), 4);
 }
 
+/// F24: a name that somebody else has taken.
 #[test]
 fn a_foreign_object_under_a_control_name_is_left_alone() {
     let server = StrictS3::start(&["feeds"]);
@@ -155,7 +158,8 @@ fn a_foreign_object_under_a_control_name_is_left_alone() {
     assert_eq!(server.store().objects("feeds")[&control].bytes, b"foreign"[..]);
 }
 
-/// A file above the size of one request goes in parts; a death between parts leaves no half object.
+/// A file above the size of one request goes in parts; a death between parts leaves no half object, and F27: what it
+/// left of its upload is aborted by the next run, nobody else's.
 #[test]
 fn a_large_file_goes_in_parts() {
     let server = StrictS3::start(&["feeds"]);
@@ -163,12 +167,15 @@ fn a_large_file_goes_in_parts() {
     let row = |row: usize| format!("contact{row}@example.com,{},add\n", "v".repeat(400));
     let rows = "identifier,variant,operation\n".to_owned() + &(0..45_000).map(row).collect::<String>();
     std::fs::write(feed.path().join("contacts.csv"), rows).unwrap();
+    let foreign = server.store().create_upload("feeds", "big/foreign", Default::default()).unwrap();
     for point in ["multipart-begun", "multipart-part", "multipart-sent"] {
         let killed = feed.call(strict_s3::ACCESS_KEY, strict_s3::SECRET_KEY).env("OUTFLOW_KILL_AT", point).run();
         assert_eq!(killed.signal, Some(9), "{point}");
         assert!(keys(&server).len() <= 1, "{point}");
     }
+    assert!(server.store().uploads().len() > 1);
     feed.strict().expect_code(0);
+    assert_eq!(server.store().uploads().into_keys().collect::<Vec<_>>(), [foreign]);
     let objects = server.store().objects("feeds");
     assert_eq!(objects.len(), 2);
     let data = objects.iter().find(|(key, _)| !key.contains("control_")).unwrap().1;

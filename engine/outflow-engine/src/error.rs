@@ -26,6 +26,27 @@ pub enum Retry {
     Locked,
 }
 
+/// Whose failure it is, in the words of the vendors whose exports skip a client that cannot be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// The network, a service in trouble, the pipeline or the program: the next run makes up for it.
+    GeneralError,
+    /// What the client keeps at the target: access was refused, credentials are wrong, the bucket is gone, another
+    /// host answers. Only the client can mend it, and nobody else's delivery has to wait.
+    ClientServiceError,
+}
+
+impl Class {
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GeneralError => "general_error",
+            Self::ClientServiceError => "client_service_error",
+        }
+    }
+}
+
 /// Anything that stops a run.
 #[derive(Debug)]
 pub struct Error {
@@ -33,6 +54,7 @@ pub struct Error {
     domain: Domain,
     retry: Retry,
     running: bool,
+    class: Class,
     hint: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -67,7 +89,15 @@ impl Error {
     }
 
     fn new(domain: Domain, retry: Retry, message: impl Into<String>) -> Self {
-        Self { message: message.into(), domain, retry, running: false, hint: None, source: None }
+        Self {
+            message: message.into(),
+            domain,
+            retry,
+            running: false,
+            class: Class::GeneralError,
+            hint: None,
+            source: None,
+        }
     }
 
     /// Adds what to do.
@@ -89,6 +119,18 @@ impl Error {
     pub fn while_running(mut self) -> Self {
         self.running = true;
         self
+    }
+
+    /// Marks an error as one that only the client can mend: see [`Class::ClientServiceError`].
+    #[must_use]
+    pub fn fault_of_client(mut self) -> Self {
+        self.class = Class::ClientServiceError;
+        self
+    }
+
+    /// Whose failure it is.
+    pub fn class(&self) -> Class {
+        self.class
     }
 
     /// Whether the pipeline or its options are at fault, found before a row was read.

@@ -8,16 +8,17 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use outflow_layout::layout::{Layout, LayoutError, Manifest, RunInfo, Stamp, Target};
 use outflow_layout::{builtin, files};
-use outflow_spec::PipelineSpec;
 use outflow_spec::incremental::CatchUp;
 use outflow_spec::layout::LayoutSpec;
 use outflow_spec::sink::SinkSpec;
 use outflow_spec::transform::TransformSpec;
+use outflow_spec::{PipelineSpec, ProjectSpec};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::plugin;
 use crate::source::Input;
+use crate::store;
 use crate::window::{Schedule, Window};
 
 /// A pipeline, resolved: nothing is connected yet.
@@ -33,6 +34,8 @@ pub struct Pipeline {
     pub parameters: BTreeMap<String, String>,
     /// The layout's identity.
     pub layout: Manifest,
+    /// What the pipelines of the project share.
+    pub project: ProjectSpec,
     zone: TimeZone,
     schedule: Option<Schedule>,
 }
@@ -59,7 +62,14 @@ impl Pipeline {
         // Customer.io counts its syncs, so each of them has its files; whoever else takes several windows wants one.
         let usual = if layout.name == "customerio" { CatchUp::Each } else { CatchUp::Merge };
         let schedule = spec.incremental.as_ref().map(|spec| Schedule::from_spec(spec, &zone, usual)).transpose()?;
-        Ok(Self { spec, base: base.to_owned(), digest, parameters: BTreeMap::new(), layout, zone, schedule })
+        let (base, parameters, project) = (base.to_owned(), BTreeMap::new(), ProjectSpec::default());
+        Ok(Self { spec, base, digest, parameters, layout, project, zone, schedule })
+    }
+
+    /// Takes what the project file says. Its connections are part of the pipeline's spec already.
+    pub fn with_project(mut self, project: ProjectSpec) -> Self {
+        self.project = project;
+        self
     }
 
     /// Takes the parameters given for this run.
@@ -92,7 +102,7 @@ impl Pipeline {
     /// The target as the layout sees it: the first sink. Names are drawn for it, and are those at every other sink too.
     pub fn target(&self) -> Target {
         let nowhere = || Target { scheme: "file".into(), container: String::new(), prefix: String::new() };
-        self.spec.all_sinks().next().map_or_else(nowhere, target_of)
+        self.spec.all_sinks().next().map_or_else(nowhere, store::target)
     }
 
     /// What the layout may know of a run at a logical instant.
@@ -143,19 +153,6 @@ impl Pipeline {
     /// The pipeline's time zone.
     pub fn zone(&self) -> &TimeZone {
         &self.zone
-    }
-}
-
-/// A sink as written, as layouts see it.
-fn target_of(sink: &SinkSpec) -> Target {
-    match sink {
-        SinkSpec::Local(sink) => {
-            Target { scheme: "file".into(), container: sink.path.trim_end_matches('/').into(), prefix: String::new() }
-        }
-        SinkSpec::S3(sink) => Target { scheme: "s3".into(), container: sink.bucket.clone(), prefix: sink.path.clone() },
-        SinkSpec::Sftp(sink) => {
-            Target { scheme: "sftp".into(), container: sink.host.clone(), prefix: sink.path.clone() }
-        }
     }
 }
 

@@ -7,6 +7,7 @@ mod due;
 mod goals;
 mod phases;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -136,7 +137,7 @@ async fn deliver(work: Work<'_>, range: Option<&Backfill>) -> Result<RunReport> 
     let mut report = RunReport::begun(pipeline, run_id, work.now());
     report.target = sinks[0].identity().to_owned();
     report.tell_recovery(&recovery);
-    let mut run = Run { work, goals: Goals::new(sinks, recovery.failed)?, clock, report };
+    let mut run = Run { work, goals: Goals::new(sinks, recovery.failed)?, clock, report, tried: BTreeSet::new() };
     let ended = run.windows(range).await;
     run.report.phases = run.clock.end();
     run.goals.conclude(run.report, ended)
@@ -160,6 +161,8 @@ struct Run<'a> {
     goals: Goals,
     clock: Phases<'a>,
     report: RunReport,
+    /// Sinks that went through their preflight.
+    tried: BTreeSet<usize>,
 }
 
 impl Run<'_> {
@@ -212,7 +215,8 @@ impl Run<'_> {
             let runs = some.iter().map(async |due| {
                 let goals = Goals::new(self.goals.all().to_vec(), Vec::new())?;
                 let report = RunReport::begun(self.work.pipeline, self.work.run_id, self.work.now());
-                let mut run = Run { work: self.work, goals, clock: Phases::new(self.work.progress.as_ref()), report };
+                let (clock, tried) = (Phases::new(self.work.progress.as_ref()), self.tried.clone());
+                let mut run = Run { work: self.work, goals, clock, report, tried };
                 run.window(due, found).await?;
                 run.report.phases = run.clock.end();
                 Ok::<_, Error>((run.goals, run.report))
@@ -290,7 +294,13 @@ impl Run<'_> {
                  another instant",
             )),
             _ => {
-                sink.check().await?;
+                match self.work.pipeline.spec.delivery.preflight {
+                    true if self.tried.insert(goal) => {
+                        store::probe::preflight(sink.as_ref(), &self.work.options.state).await?;
+                    }
+                    true => {}
+                    false => sink.check().await?,
+                }
                 let numbers = self.work.ledger.last_numbers(&slot.key.pipeline, &slot.key.target).await?;
                 Ok(Some(Place { goal, sink, slot, numbers }))
             }

@@ -78,7 +78,8 @@ impl CodeDoc {
 
     /// Whether a comment may silence it: what stops the file from being read as a pipeline cannot be silenced.
     pub fn can_be_ignored(&self) -> bool {
-        !matches!(self.family(), "OF0" | "OF1" | "OF5" | "OF9") && !matches!(self.code, "OF201" | "OF202" | "OF203")
+        !matches!(self.family(), "OF0" | "OF1" | "OF5" | "OF9")
+            && !matches!(self.code, "OF201" | "OF202" | "OF203" | "OF212")
     }
 
     /// Its family: `OF` and the first digit.
@@ -96,7 +97,7 @@ pub fn explain(code: &str) -> Option<&'static CodeDoc> {
 pub static CODES: &[&CodeDoc] = &[
     &OF001, &OF002, &OF003, &OF004, &OF005, &OF006, &OF007, &OF008, &OF009, &OF010, &OF011, &OF101, &OF102, &OF103,
     &OF104, &OF105, &OF106, &OF107, &OF108, &OF109, &OF110, &OF111, &OF112, &OF113, &OF114, &OF115, &OF116, &OF117,
-    &OF118, &OF119, &OF201, &OF202, &OF203, &OF204, &OF205, &OF206, &OF207, &OF208, &OF209, &OF210, &OF211, &OF301,
-    &OF302, &OF303, &OF304, &OF305, &OF306, &OF307, &OF308, &OF401, &OF402, &OF403, &OF404, &OF405, &OF406, &OF407, &OF408,
-    &OF501, &OF502, &OF503, &OF601, &OF901, &OF902, &OF903,
+    &OF118, &OF119, &OF201, &OF202, &OF203, &OF204, &OF205, &OF206, &OF207, &OF208, &OF209, &OF210, &OF211, &OF212,
+    &OF301, &OF302, &OF303, &OF304, &OF305, &OF306, &OF307, &OF308, &OF401, &OF402, &OF403, &OF404, &OF405, &OF406,
+    &OF407, &OF408, &OF501, &OF502, &OF503, &OF601, &OF901, &OF902, &OF903,
 ];

@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::diagnostic::Finding;
-use crate::node::{Entry, Node, NodeKind};
+use crate::node::{Entry, Node, NodeKind, join};
 
-/// Checks the component of each block; returns findings and the pointers of blocks not worth validating.
-pub(crate) fn check(root: &Node, schema: &Value) -> (Vec<Finding>, BTreeSet<String>) {
-    let mut picks = Picks { findings: Vec::new(), muted: BTreeSet::new() };
+/// Checks the component of each block; returns findings and the pointers of blocks not worth validating, to those of
+/// `muted`.
+pub(crate) fn check(root: &Node, schema: &Value, muted: BTreeSet<String>) -> (Vec<Finding>, BTreeSet<String>) {
+    let mut picks = Picks { findings: Vec::new(), muted };
     for (kind, definition) in [("source", "SourceSpec"), ("layout", "LayoutSpec"), ("sink", "SinkSpec")] {
         if let NodeKind::Mapping(entries) = &root.kind
             && let Some(entry) = entries.iter().find(|entry| entry.key == kind)
@@ -37,6 +38,14 @@ pub(crate) fn check(root: &Node, schema: &Value) -> (Vec<Finding>, BTreeSet<Stri
             }
         }
     }
+    if let Some(Node { kind: NodeKind::Mapping(entries), .. }) = root.get("connections")
+        && schema.pointer("/properties/connections").is_some()
+    {
+        let known = names(schema, "SinkSpec");
+        for entry in entries {
+            picks.block("connection", &join("/connections", &entry.key), &entry.value, Some(entry), &known);
+        }
+    }
     (picks.findings, picks.muted)
 }
 
@@ -58,7 +67,7 @@ struct Picks {
 
 impl Picks {
     fn block(&mut self, kind: &str, pointer: &str, node: &Node, entry: Option<&Entry>, known: &[&str]) {
-        if node.broken {
+        if node.broken || self.muted.contains(pointer) {
             return;
         }
         let at = match (&node.kind, entry) {

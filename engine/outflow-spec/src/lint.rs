@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::diagnostic::Finding;
 use crate::load::{is_muted, place};
-use crate::node::Places;
+use crate::node::{Places, join};
 use crate::pipeline::PipelineSpec;
 use crate::text::Span;
 
@@ -123,18 +123,22 @@ impl<'a> Scope<'a> {
         items.into_iter().flatten().enumerate().map(|(index, item)| (format!("{pointer}/{index}"), item)).collect()
     }
 
-    /// Pointers of the blocks of one kind of sink: `s3` gives `/sink/s3` or `/sinks/1/s3` and so on.
-    pub fn sinks(&self, component: &str) -> Vec<String> {
-        let several = self.items("/sinks").into_iter().map(|(pointer, _)| pointer);
-        let blocks = several.chain(["/sink".to_owned()]).map(|pointer| format!("{pointer}/{component}"));
-        blocks.filter(|pointer| self.value.pointer(pointer).is_some()).collect()
-    }
-
     /// Pointers of the blocks of one transform: `hash` gives `/transforms/0/hash` and so on.
     pub fn transforms(&self, component: &str) -> Vec<String> {
         self.items("/transforms")
             .into_iter()
             .filter(|(_, item)| item.get(component).is_some())
+            .map(|(pointer, _)| format!("{pointer}/{component}"))
+            .collect()
+    }
+
+    /// Pointers of every sink and connection of one kind.
+    pub fn sinks(&self, component: &str) -> Vec<String> {
+        let named = self.value.pointer("/connections").and_then(Value::as_object);
+        let named = named.into_iter().flatten().map(|(name, target)| (join("/connections", name), target));
+        let one = self.value.pointer("/sink").map(|sink| ("/sink".to_owned(), sink));
+        let all = one.into_iter().chain(self.items("/sinks")).chain(named);
+        all.filter(|(_, sink)| sink.get(component).is_some())
             .map(|(pointer, _)| format!("{pointer}/{component}"))
             .collect()
     }

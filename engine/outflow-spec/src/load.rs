@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use jsonschema::Validator;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::component;
@@ -12,9 +13,10 @@ use crate::diagnostic::Finding;
 use crate::fill::{Lookup, fill};
 use crate::ignores::Ignores;
 use crate::lint::{self, Scope};
-use crate::node::Places;
+use crate::node::{Node, Places};
 use crate::pipeline::PipelineSpec;
 use crate::prepare::prepare;
+use crate::project::{Project, ProjectSpec, connect};
 use crate::schema::{self, LayoutSchema, PluginOptions, check};
 use crate::text::Span;
 use crate::yaml;
@@ -44,6 +46,11 @@ impl Language {
         Self::of(schema::strict(layouts))
     }
 
+    /// The language of project files.
+    pub fn of_projects() -> Result<Self, SchemaError> {
+        Self::of(schema::strict_project())
+    }
+
     /// The language of one file, with the options of the plugins that it names.
     pub fn with_options(&self, plugins: &[PluginOptions]) -> Result<Self, SchemaError> {
         let mut schema = self.schema.clone();
@@ -64,14 +71,34 @@ pub struct LoadOptions<'a> {
     pub language: &'a Language,
     /// Where `${…}` gets its values.
     pub lookup: &'a dyn Lookup,
+    /// The project the pipeline is part of.
+    pub project: Option<&'a Project>,
+}
+
+/// A kind of file that is loaded so.
+pub(crate) trait Document: DeserializeOwned {
+    /// The pipeline, if it is one: many rules are about nothing else.
+    fn pipeline(&self) -> Option<&PipelineSpec>;
+}
+
+impl Document for PipelineSpec {
+    fn pipeline(&self) -> Option<&PipelineSpec> {
+        Some(self)
+    }
+}
+
+impl Document for ProjectSpec {
+    fn pipeline(&self) -> Option<&PipelineSpec> {
+        None
+    }
 }
 
 /// A loaded file.
 #[derive(Debug)]
-pub struct Loaded {
+pub struct Loaded<T = PipelineSpec> {
     /// The pipeline; none where findings stand in the way of typing it. Other errors may be there all the
     /// same: ask `has_errors` before running it.
-    pub spec: Option<PipelineSpec>,
+    pub spec: Option<T>,
     /// Everything wrong in the file, in the order of the file.
     pub findings: Vec<Finding>,
     text: String,
@@ -80,7 +107,7 @@ pub struct Loaded {
     pub(crate) ignores: Ignores,
 }
 
-impl Loaded {
+impl<T> Loaded<T> {
     /// Whether an error was found.
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(Finding::is_error)
@@ -121,8 +148,18 @@ impl Loaded {
     }
 }
 
-/// Loads a file.
+/// Loads a pipeline file.
 pub fn load(text: &str, options: &LoadOptions<'_>) -> Loaded {
+    load_document(text, options.language, options.lookup, options.project).0
+}
+
+/// Loads a file of either kind; gives its filled tree too.
+pub(crate) fn load_document<T: Document>(
+    text: &str,
+    language: &Language,
+    lookup: &dyn Lookup,
+    project: Option<&Project>,
+) -> (Loaded<T>, Option<Node>) {
     let mut document = yaml::parse(text);
     let ignores = Ignores::read(text, &document.comments);
     let mut loaded = Loaded {
@@ -133,10 +170,10 @@ pub fn load(text: &str, options: &LoadOptions<'_>) -> Loaded {
         places: Places::new(),
         ignores,
     };
-    if let Some(mut root) = document.root {
+    if let Some(root) = &mut document.root {
         loaded.places = root.places();
         loaded.raw = root.to_value();
-        let findings = read(text, &mut root, options, &mut loaded);
+        let findings = read(text, root, language, lookup, project, &mut loaded);
         loaded.findings.extend(findings);
     }
     let findings = std::mem::take(&mut loaded.findings);
@@ -144,32 +181,44 @@ pub fn load(text: &str, options: &LoadOptions<'_>) -> Loaded {
     findings.extend(ignore_findings);
     findings.sort_by_key(|finding| (finding.span, finding.code.code));
     loaded.findings = findings;
-    loaded
+    (loaded, document.root)
 }
 
-fn read(text: &str, root: &mut crate::node::Node, options: &LoadOptions<'_>, loaded: &mut Loaded) -> Vec<Finding> {
-    let language = options.language;
-    let filled = fill(root, text, options.lookup);
-    let value = prepare(root, &language.schema, &filled.leaves);
-    let (mut findings, mut muted) = component::check(root, &language.schema);
+fn read<T: Document>(
+    text: &str,
+    root: &mut Node,
+    language: &Language,
+    lookup: &dyn Lookup,
+    project: Option<&Project>,
+    loaded: &mut Loaded<T>,
+) -> Vec<Finding> {
+    let filled = fill(root, text, lookup);
+    let connected = connect(root, project, &filled.leaves);
+    for (pointer, place) in root.places() {
+        loaded.places.entry(pointer).or_insert(place);
+    }
+    let value = prepare(root, &language.schema, &connected.filled);
+    let blocked = !connected.muted.is_empty();
+    let (mut findings, mut muted) = component::check(root, &language.schema, connected.muted);
+    findings.extend(connected.findings);
     muted.extend(root.broken_pointers());
     let subject = check::Subject {
         schema: &language.schema,
         value: &value,
         raw: root,
         places: &loaded.places,
-        filled: &filled.leaves,
+        filled: &connected.filled,
         muted: &muted,
     };
     findings.extend(check::check(&language.validator, &subject));
     findings.extend(filled.findings);
-    if loaded.findings.is_empty() && findings.is_empty() {
+    if loaded.findings.is_empty() && findings.is_empty() && !blocked {
         match serde_json::from_value(value.clone()) {
             Ok(spec) => loaded.spec = Some(spec),
             // The reason may quote a value; it is shown only where the file itself holds all values.
             Err(error) => {
                 let reason =
-                    if filled.leaves.is_empty() { error.to_string() } else { "a value does not fit".to_owned() };
+                    if connected.filled.is_empty() { error.to_string() } else { "a value does not fit".to_owned() };
                 findings.push(Finding::not_loadable(loaded.place(""), &reason));
             }
         }
@@ -180,9 +229,9 @@ fn read(text: &str, root: &mut crate::node::Node, options: &LoadOptions<'_>, loa
         raw: &loaded.raw,
         value: &value,
         places: &loaded.places,
-        filled: &filled.leaves,
+        filled: &connected.filled,
         muted: &muted,
-        spec: loaded.spec.as_ref(),
+        spec: loaded.spec.as_ref().and_then(Document::pipeline),
     };
     lint::check(&scope, &mut findings);
     findings

@@ -80,4 +80,8 @@ pub struct DeliverySpec {
     /// Unset: any number. Example: `0`.
     #[serde(default)]
     pub max_rejects: Option<u64>,
+    /// Whether one small file is written to the target, read, written over in vain and deleted before anything is read
+    /// from the source; where that fails nothing is extracted. Default `false`. Example: `true`.
+    #[serde(default)]
+    pub preflight: bool,
 }

@@ -2,10 +2,12 @@
 //! There are two views of it: the strict one, for files whose `${…}` are filled, and the published one,
 //! for files as they are written.
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::pipeline::PipelineSpec;
+use crate::project::{ConnectionUse, ProjectSpec};
 
 pub(crate) mod check;
 pub(crate) mod walk;
@@ -33,7 +35,15 @@ pub struct PluginOptions {
 /// The schema to publish: for editors and for other linters. It takes `x-…` keys wherever fields have fixed
 /// names, and text with `${…}` wherever a value with rules is wanted.
 pub fn schema(layouts: &[LayoutSchema]) -> Value {
-    let mut root = strict(layouts);
+    published("outflow pipeline", strict(layouts))
+}
+
+/// The same for project files.
+pub fn project_schema() -> Value {
+    published("outflow project", strict_project())
+}
+
+fn published(title: &str, mut root: Value) -> Value {
     publish(&mut root);
     if let Some(definitions) = root.get_mut("$defs").and_then(Value::as_object_mut) {
         definitions.insert(
@@ -48,18 +58,37 @@ pub fn schema(layouts: &[LayoutSchema]) -> Value {
     let Value::Object(body) = root else { return root };
     let mut published = Map::new();
     published.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
-    published.insert("title".to_owned(), json!("outflow pipeline"));
+    published.insert("title".to_owned(), json!(title));
     published.extend(body.into_iter().filter(|(key, _)| key != "$schema" && key != "title"));
     Value::Object(published)
 }
 
-/// The schema of a filled file.
+/// The schema of a filled pipeline file.
 pub(crate) fn strict(layouts: &[LayoutSchema]) -> Value {
-    let mut root = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<PipelineSpec>().to_value();
-    tidy(&mut root);
+    let mut root = generated::<PipelineSpec>();
+    let connection = generated::<ConnectionUse>();
+    if let Some(branches) = root.pointer_mut("/$defs/SinkSpec/oneOf").and_then(Value::as_array_mut) {
+        let members = connection
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| !matches!(key.as_str(), "$schema" | "title"));
+        branches.push(Value::Object(members.map(|(key, member)| (key.clone(), member.clone())).collect()));
+    }
     for layout in layouts {
         add_layout(&mut root, layout);
     }
+    root
+}
+
+/// The schema of a filled project file.
+pub(crate) fn strict_project() -> Value {
+    generated::<ProjectSpec>()
+}
+
+fn generated<T: JsonSchema>() -> Value {
+    let mut root = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();
+    tidy(&mut root);
     root
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use outflow_engine::error::{Domain, Error, Retry};
+use outflow_engine::error::{Class, Domain, Error, Retry};
 use outflow_engine::report::SCHEMA;
 
 use crate::output;
@@ -43,6 +43,10 @@ impl Failure {
 
     /// The report of a run that ended so.
     pub fn told(&self, pipeline: &str) -> serde_json::Value {
+        let class = match self {
+            Self::Engine(error, _) => error.class(),
+            _ => Class::GeneralError,
+        };
         let (error, hint, domain, retry) = match self {
             Self::Findings => {
                 let hint = "`outflow lint` shows them".to_owned();
@@ -56,7 +60,7 @@ impl Failure {
         };
         serde_json::json!({
             "schema": SCHEMA, "pipeline": pipeline, "status": "failed",
-            "error": error, "hint": hint, "domain": domain, "retry": retry,
+            "error": error, "hint": hint, "domain": domain, "retry": retry, "class": class,
         })
     }
 

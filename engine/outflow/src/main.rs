@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{backfill, explain, files, init, lint, plugin, preview, run, runs, schema, state, test};
+use commands::{backfill, doctor, explain, files, init, lint, plugin, preview, run, runs, schema, state, test};
 
 /// Deliver marketing feeds exactly as the other side expects them, once.
 #[derive(Parser)]
@@ -47,10 +47,12 @@ enum Command {
     Lint(lint::Args),
     /// Say what a finding's code means, with a bad and a good example
     Explain(explain::Args),
-    /// Print the JSON Schema of pipeline files
-    Schema,
+    /// Print the JSON Schema of pipeline or project files
+    Schema(schema::Args),
     /// Print the files that a run would deliver; write nothing
     Preview(preview::Args),
+    /// Try what targets can do: write, read, refuse to overwrite, delete
+    Doctor(doctor::Args),
     /// Deliver pipelines
     Run(run::Args),
     /// Deliver windows of the past that no run delivers
@@ -76,8 +78,9 @@ fn main() -> ExitCode {
         Command::Init(args) => init::execute(&args),
         Command::Lint(args) => lint::execute(&args),
         Command::Explain(args) => explain::execute(&args),
-        Command::Schema => schema::execute(),
+        Command::Schema(args) => schema::execute(&args),
         Command::Preview(args) => preview::execute(&args),
+        Command::Doctor(args) => doctor::execute(&args),
         Command::Run(args) => run::execute(&args),
         Command::Backfill(args) => backfill::execute(&args),
         Command::Test(args) => test::execute(&args),

@@ -1,4 +1,5 @@
-//! Pipeline files on disk: finding them, reading them with the environment's values, and what the linter says.
+//! Pipeline and project files on disk: finding them, reading them with the environment's values, and what the linter
+//! says of them.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,9 +11,10 @@ use anyhow::Context;
 use outflow_engine::check::Origin;
 use outflow_engine::pipeline::Pipeline;
 use outflow_engine::plugin::{self, Described, Refusal};
+use outflow_spec::project::FILE_NAME;
 use outflow_spec::render::{self, Report};
 use outflow_spec::yaml::MAX_BYTES;
-use outflow_spec::{Finding, Language, LayoutSchema, LoadOptions, Loaded, Lookup, PluginOptions};
+use outflow_spec::{Finding, Language, LayoutSchema, LoadOptions, Loaded, Lookup, PluginOptions, Project, ProjectSpec};
 
 use crate::failure::Failure;
 use crate::output;
@@ -49,18 +51,66 @@ pub fn language() -> anyhow::Result<Language> {
     Language::new(&layouts()).context("the embedded layouts cannot be used")
 }
 
-/// Reads and checks a pipeline file. `${env:…}`, `${file:…}` and `${param:…}` take their values from here;
-/// messages about the pipeline go through the redaction.
-pub fn check(language: &Language, path: &Path, text: &str, parameters: &[Parameter]) -> (Loaded, Redaction) {
+/// A pipeline file, checked.
+pub struct Checked {
+    /// The file and its findings.
+    pub loaded: Loaded,
+    /// What must not show of it and of its project.
+    pub redaction: Redaction,
+    /// The project it is part of.
+    pub project: Option<ProjectFile>,
+}
+
+/// A project file.
+pub struct ProjectFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it says.
+    pub project: Project,
+}
+
+/// Reads and checks a pipeline file and the project file above it. `${env:…}`, `${file:…}` and `${param:…}` take their
+/// values from here; messages about the pipeline go through the redaction.
+pub fn check(language: &Language, path: &Path, text: &str, parameters: &[Parameter]) -> anyhow::Result<Checked> {
     let lookup = Environment { base: folder(path), parameters: named(parameters), redaction: RefCell::default() };
-    let loaded = outflow_spec::load(text, &LoadOptions { language, lookup: &lookup });
-    let loaded = with_plugins(language, text, &lookup, loaded);
-    (loaded, lookup.redaction.into_inner())
+    let project = project_above(&lookup.base, &lookup)?;
+    let options = LoadOptions { language, lookup: &lookup, project: project.as_ref().map(|file| &file.project) };
+    let loaded = outflow_spec::load(text, &options);
+    let loaded = with_plugins(&options, text, &lookup, loaded);
+    Ok(Checked { loaded, redaction: lookup.redaction.into_inner(), project })
+}
+
+/// The project file of a folder: its own, or the nearest above. What fills it in is hidden from messages about the
+/// pipeline too.
+fn project_above(below: &Path, lookup: &Environment) -> anyhow::Result<Option<ProjectFile>> {
+    let start = std::path::absolute(below).with_context(|| format!("cannot use the folder `{}`", below.display()))?;
+    let found = start.ancestors().map(|folder| folder.join(FILE_NAME)).enumerate().find(|(_, path)| path.is_file());
+    let Some((levels, path)) = found else { return Ok(None) };
+    let own = Environment {
+        base: folder(&path),
+        parameters: lookup.parameters.clone(),
+        redaction: RefCell::new(lookup.redaction.take()),
+    };
+    let project = read_project(&path, &own)?.seen_from_below(levels);
+    lookup.redaction.replace(own.redaction.into_inner());
+    Ok(Some(ProjectFile { path, project }))
+}
+
+fn read_project(path: &Path, lookup: &Environment) -> anyhow::Result<Project> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read project `{}`", path.display()))?;
+    let language = Language::of_projects().context("the language of project files cannot be used")?;
+    Ok(Project::load(&text, &language, lookup))
+}
+
+/// Reads and checks a project file by itself.
+pub fn check_project(path: &Path, parameters: &[Parameter]) -> anyhow::Result<Project> {
+    let lookup = Environment { base: folder(path), parameters: named(parameters), redaction: RefCell::default() };
+    read_project(path, &lookup)
 }
 
 /// Checks the options of plugins from files too, by the schemas that these give. A plugin that is not the pinned one
 /// is a finding, and nothing of it is run.
-fn with_plugins(language: &Language, text: &str, lookup: &Environment, loaded: Loaded) -> Loaded {
+fn with_plugins(first: &LoadOptions<'_>, text: &str, lookup: &Environment, loaded: Loaded) -> Loaded {
     let described = loaded.spec.as_ref().map(|spec| plugin::describe(spec, &lookup.base)).unwrap_or_default();
     if described.is_empty() {
         return loaded;
@@ -72,8 +122,8 @@ fn with_plugins(language: &Language, text: &str, lookup: &Environment, loaded: L
             Err(refusal) => refusals.push((pointer, refusal)),
         }
     }
-    let mut loaded = match language.with_options(&options) {
-        Ok(language) => outflow_spec::load(text, &LoadOptions { language: &language, lookup }),
+    let mut loaded = match first.language.with_options(&options) {
+        Ok(language) => outflow_spec::load(text, &LoadOptions { language: &language, ..*first }),
         Err(error) => {
             refusals.push((String::new(), Refusal::Unusable(error.to_string())));
             loaded
@@ -154,19 +204,48 @@ fn text(path: &Path) -> std::io::Result<String> {
 /// Loads a pipeline that is to run; findings are printed, and errors among them stop.
 pub fn load(path: &Path, parameters: &[Parameter]) -> Result<(Pipeline, Redaction), Failure> {
     let text = read(path)?;
-    let (loaded, redaction) = check(&language()?, path, &text, parameters);
-    let errors = loaded.findings.iter().filter(|finding| finding.is_error()).cloned().collect::<Vec<_>>();
+    let Checked { loaded, redaction, project } = check(&language()?, path, &text, parameters)?;
+    let mut sound = true;
+    let mut project_spec = None;
+    if let Some(ProjectFile { path, project }) = project {
+        sound &= passes(&path, &project.loaded);
+        project_spec = project.loaded.spec;
+    }
+    sound &= passes(path, &loaded);
     match loaded.spec {
-        Some(spec) if errors.is_empty() => match Pipeline::from_spec(spec, &text, &folder(path)) {
-            Ok(pipeline) => Ok((pipeline.with_parameters(named(parameters)), redaction)),
+        Some(spec) if sound => match Pipeline::from_spec(spec, &text, &folder(path)) {
+            Ok(pipeline) => {
+                let project = project_spec.unwrap_or_default();
+                Ok((pipeline.with_parameters(named(parameters)).with_project(project), redaction))
+            }
             Err(error) => Err(Failure::Engine(error, redaction)),
         },
-        _ => {
-            let report = Report { path: &path.display().to_string(), text: &text, findings: &errors };
-            output::tell(&render::human(&[report], colour(&std::io::stderr())));
-            Err(Failure::Findings)
-        }
+        _ => Err(Failure::Findings),
     }
+}
+
+/// Loads the project file of a folder or above, with the folder it is in; findings are printed, and errors stop.
+pub fn load_project(below: &Path, parameters: &[Parameter]) -> Result<(ProjectSpec, PathBuf, Redaction), Failure> {
+    let lookup = Environment { base: below.to_owned(), parameters: named(parameters), redaction: RefCell::default() };
+    let Some(ProjectFile { path, project }) = project_above(below, &lookup)? else {
+        let hint = "it is looked for in this folder and those above";
+        return Err(anyhow::anyhow!("there is no `{FILE_NAME}`\nhint: {hint}").into());
+    };
+    let sound = passes(&path, &project.loaded);
+    match project.loaded.spec {
+        Some(spec) if sound => Ok((spec, folder(&path), lookup.redaction.into_inner())),
+        _ => Err(Failure::Findings),
+    }
+}
+
+/// Prints the errors of a file and says whether there are none.
+fn passes<T>(path: &Path, loaded: &Loaded<T>) -> bool {
+    let errors = loaded.findings.iter().filter(|finding| finding.is_error()).cloned().collect::<Vec<_>>();
+    if !errors.is_empty() {
+        let report = Report { path: &path.display().to_string(), text: loaded.text(), findings: &errors };
+        output::tell(&render::human(&[report], colour(&std::io::stderr())));
+    }
+    errors.is_empty()
 }
 
 fn named(parameters: &[Parameter]) -> BTreeMap<String, String> {

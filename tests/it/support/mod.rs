@@ -4,7 +4,9 @@
 // Each module serves several tests, and not every build of them uses all of it.
 #![allow(dead_code)]
 
+pub mod azurite;
 pub mod console;
+pub mod ftp_script;
 pub mod golden;
 pub mod kits;
 pub mod moto;
@@ -15,3 +17,4 @@ pub mod python;
 pub mod sshd;
 pub mod strict_s3;
 pub mod tree;
+pub mod vsftpd;

@@ -252,8 +252,18 @@ impl Server {
         });
         let line = line.recv_timeout(Duration::from_secs(60)).unwrap_or_default();
         let address = line.trim().parse().unwrap_or_else(|_| panic!("{command:?} printed no address but `{line}`"));
-        wait_for_port(address, Duration::from_secs(30));
+        wait_for_port(address, Duration::from_secs(150));
         Self { address, running }
+    }
+
+    /// Starts a program that neither says where it listens nor ends by itself. A shell watches over it: when the shell
+    /// goes, by the end of its standard input or by force, the program goes too.
+    pub fn guarded(program: &mut Command, address: SocketAddr, life: Duration) -> Self {
+        let script = "echo \"$1\"; shift; setpriv --pdeathsig KILL \"$@\" >&2 & cat >/dev/null; kill $!";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, "sh", &address.to_string()]).arg(program.get_program()).args(program.get_args());
+        shell.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Self::start(&mut shell, life)
     }
 
     /// Where it listens.
@@ -265,6 +275,12 @@ impl Server {
     pub fn process(&self) -> &Running {
         &self.running
     }
+}
+
+/// A port of loopback that nothing listens at.
+pub fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
+    listener.local_addr().expect("a bound socket has an address")
 }
 
 /// Waits until something accepts connections there.

@@ -10,9 +10,9 @@ mod seal;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use publish::discard_spool;
 #[cfg(fuzzing)]
 pub use fuzz::run as fuzz;
+pub(crate) use publish::discard_spool;
 pub use publish::{Published, publish};
 pub use recover::{Recovery, recover};
 pub use seal::seal;

@@ -18,7 +18,7 @@ fn spec(transforms: &str) -> PipelineSpec {
          layout: {{plugin: {{component: l.wasm, sha256: {EMPTY}}}}}\nsink: {{local: {{path: out}}}}\n"
     );
     let language = Language::new(&[]).unwrap();
-    let loaded = load(&text, &LoadOptions { language: &language, lookup: &NoLookup });
+    let loaded = load(&text, &LoadOptions { language: &language, lookup: &NoLookup, project: None });
     loaded.spec.unwrap_or_else(|| panic!("{:?}", loaded.findings))
 }
 

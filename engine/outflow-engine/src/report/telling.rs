@@ -48,7 +48,7 @@ impl RunReport {
     pub fn failed(run_id: &str, pipeline: &str, message: &str, error: &Error) -> serde_json::Value {
         serde_json::json!({
             "schema": SCHEMA, "run_id": run_id, "pipeline": pipeline, "status": "failed",
-            "error": message, "domain": error.domain(), "retry": error.retry(),
+            "error": message, "domain": error.domain(), "retry": error.retry(), "class": error.class(),
         })
     }
 

@@ -1,9 +1,13 @@
-//! Clients of S3-compatible services, built from the pipeline. Building connects to nothing.
+//! Clients of object stores, built from the pipeline: S3-compatible services here, the other clouds in `clouds`.
+//! Building connects to nothing.
+
+pub(super) mod clouds;
+pub(super) mod uploads;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
+use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
 use object_store::client::{HttpClient, HttpConnector, ReqwestConnector};
 use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, RetryConfig};
 use outflow_spec::store::S3Access;
@@ -20,29 +24,36 @@ pub fn s3(bucket: &str, access: &S3Access) -> Result<Arc<dyn ObjectStore>> {
 }
 
 pub(super) fn reader(bucket: &str, access: &S3Access, idle: Duration) -> Result<Arc<dyn ObjectStore>> {
-    let plain = is_plain(access);
+    let plain = is_plain(&access.endpoint);
     let options = ClientOptions::new().with_allow_http(plain).with_connect_timeout(CONNECT).with_timeout_disabled();
     let builder = builder(bucket, access)?
         .with_http_connector(Reader { plain, idle })
         .with_client_options(options)
         .with_retry(retries(6, Duration::from_secs(24 * 60 * 60)));
-    built(bucket, builder)
+    Ok(Arc::new(builder.build().map_err(|error| unusable(bucket, &error))?))
 }
 
 /// A client that writes to one bucket, and reads back part by part.
-pub(super) fn s3_writer(bucket: &str, access: &S3Access) -> Result<Arc<dyn ObjectStore>> {
-    let options =
-        ClientOptions::new().with_allow_http(is_plain(access)).with_connect_timeout(CONNECT).with_timeout(PATIENCE);
+pub(super) fn s3_writer(bucket: &str, access: &S3Access) -> Result<Arc<AmazonS3>> {
     let builder = builder(bucket, access)?
         .with_conditional_put(S3ConditionalPut::ETagMatch)
-        .with_client_options(options)
-        .with_retry(retries(4, Duration::from_secs(30)));
-    built(bucket, builder)
+        .with_http_connector(uploads::Noting)
+        .with_client_options(writer_options(is_plain(&access.endpoint)))
+        .with_retry(writer_retries());
+    let client = builder.build();
+    Ok(Arc::new(client.map_err(|error| unusable(bucket, &error))?))
 }
 
-fn built(bucket: &str, builder: AmazonS3Builder) -> Result<Arc<dyn ObjectStore>> {
-    let client = builder.build();
-    Ok(Arc::new(client.map_err(|error| Error::user(format!("bucket `{bucket}` cannot be used: {error}")))?))
+fn writer_options(plain: bool) -> ClientOptions {
+    ClientOptions::new().with_allow_http(plain).with_connect_timeout(CONNECT).with_timeout(PATIENCE)
+}
+
+fn writer_retries() -> RetryConfig {
+    retries(4, Duration::from_secs(30))
+}
+
+fn unusable(bucket: &str, error: &object_store::Error) -> Error {
+    Error::user(format!("bucket `{bucket}` cannot be used: {error}"))
 }
 
 /// `object_store` limits how long a request may last as a whole; this limits its silences.
@@ -74,8 +85,8 @@ impl HttpConnector for Reader {
     }
 }
 
-fn is_plain(access: &S3Access) -> bool {
-    access.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"))
+fn is_plain(endpoint: &Option<String>) -> bool {
+    endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"))
 }
 
 fn builder(bucket: &str, access: &S3Access) -> Result<AmazonS3Builder> {
@@ -142,7 +153,7 @@ fn check_endpoint(endpoint: &str) -> Result<()> {
         return Err(wrong("is neither http nor https"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("holds credentials; use `access_key_id` and `secret_access_key`"));
+        return Err(wrong("holds credentials, which have options of their own"));
     }
     Ok(())
 }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{FuturesUnordered, StreamExt};
+use jiff::Timestamp;
+use object_store::multipart::MultipartStore;
 use object_store::path::Path as Key;
 use object_store::{
-    Attribute, Attributes, GetOptions, MultipartUpload, ObjectStore, PutMode, PutMultipartOptions, PutOptions,
-    UploadPart,
+    Attribute, Attributes, GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions,
+    PutOptions, UploadPart,
 };
 use outflow_layout::layout::Target;
 use sha2::{Digest, Sha256};
@@ -17,7 +19,7 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::access::check_bucket;
+use super::access::{check_bucket, uploads};
 use super::failure::{describe, key, lacks_conditions, names_bucket};
 use super::{Proof, Put, Sink, Trust, check_path};
 use crate::error::{Error, Result, Retry};
@@ -30,6 +32,31 @@ use crate::progress::{Event, Progress};
 const PART: usize = 16 * 1024 * 1024;
 /// Parts held in memory at once, over all files.
 const PARTS_AT_ONCE: usize = 4;
+/// What differs between services.
+#[derive(Clone, Copy, Debug)]
+pub struct Service {
+    /// Scheme of URLs in its words.
+    scheme: &'static str,
+    /// Name of the metadata that holds an object's SHA-256.
+    digest: &'static str,
+    /// Whether names of metadata are identifiers.
+    identifiers: bool,
+}
+
+impl Service {
+    /// Amazon S3, and what speaks like it.
+    pub const S3: Self = Self { scheme: "s3", digest: "outflow-sha256", identifiers: false };
+    /// Google Cloud Storage.
+    pub const GCS: Self = Self { scheme: "gs", digest: "outflow-sha256", identifiers: false };
+    /// Azure Blob Storage.
+    pub const AZURE: Self = Self { scheme: "az", digest: "outflow_sha256", identifiers: true };
+
+    fn allows(self, name: &str) -> bool {
+        let sendable = !name.contains([' ', ':']) && is_sendable(name);
+        sendable && (!self.identifiers || name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+    }
+}
+
 /// The place of metadata: headers that say how an object is to be read are sent as themselves.
 fn attribute(name: String) -> Attribute {
     match name.as_str() {
@@ -41,13 +68,12 @@ fn attribute(name: String) -> Attribute {
     }
 }
 
-/// Name of the metadata that holds an object's SHA-256.
-const DIGEST: &str = "outflow-sha256";
-
 /// A bucket, or a prefix of one.
-#[derive(Debug)]
 pub struct Bucket {
     client: Arc<dyn ObjectStore>,
+    /// What aborts uploads by their ids, where uploads have some.
+    uploads: Option<Arc<dyn MultipartStore>>,
+    service: Service,
     target: Target,
     identity: String,
     parts: Arc<Semaphore>,
@@ -55,18 +81,37 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// A sink over `client`. The endpoint tells buckets of equal name apart.
+    /// A sink over a client of an S3-compatible service. The endpoint tells buckets of equal name apart.
     pub fn new(client: Arc<dyn ObjectStore>, bucket: &str, prefix: &str, endpoint: Option<&str>) -> Result<Self> {
+        Self::of(Service::S3, client, ("", bucket, prefix), endpoint)
+    }
+
+    /// A sink over a client of any service. What owns the bucket, such as an account, tells buckets apart too.
+    pub fn of(
+        service: Service,
+        client: Arc<dyn ObjectStore>,
+        (owner, bucket, prefix): (&str, &str, &str),
+        endpoint: Option<&str>,
+    ) -> Result<Self> {
         check_bucket(bucket)?;
         if !prefix.is_empty() {
             check_path(prefix)?;
         }
-        let target = Target { scheme: "s3".to_owned(), container: bucket.to_owned(), prefix: prefix.to_owned() };
-        let mut identity = format!("s3://{bucket}/{prefix}").trim_end_matches('/').to_owned();
+        let scheme = service.scheme;
+        let target = Target { scheme: scheme.to_owned(), container: bucket.to_owned(), prefix: prefix.to_owned() };
+        let owner = if owner.is_empty() { String::new() } else { format!("{owner}/") };
+        let mut identity = format!("{scheme}://{owner}{bucket}/{prefix}").trim_end_matches('/').to_owned();
         if let Some(endpoint) = endpoint {
             identity = format!("{identity} at {}", endpoint.trim_end_matches('/'));
         }
-        Ok(Self { client, target, identity, parts: Arc::new(Semaphore::new(PARTS_AT_ONCE)), part: PART })
+        let parts = Arc::new(Semaphore::new(PARTS_AT_ONCE));
+        Ok(Self { client, uploads: None, service, target, identity, parts, part: PART })
+    }
+
+    /// Aborts the uploads that a killed process left, by this client.
+    pub fn aborting(mut self, uploads: Arc<dyn MultipartStore>) -> Self {
+        self.uploads = Some(uploads);
+        self
     }
 
     /// Sends parts of another size than 16 MiB.
@@ -86,13 +131,15 @@ impl Bucket {
             attributes.insert(Attribute::ContentType, content_type.clone().into());
         }
         for (name, value) in &file.metadata {
-            let sendable = |text: &str| !text.is_empty() && text.chars().all(|c| matches!(c, ' '..='~'));
-            if !sendable(name) || !sendable(value) || name.contains([' ', ':']) {
-                return Err(Error::user(format!("metadata `{name}` of `{}` is not printable ASCII", file.path)));
+            let place = attribute(name.to_ascii_lowercase());
+            if !is_sendable(value) || (matches!(place, Attribute::Metadata(_)) && !self.service.allows(name)) {
+                let scheme = self.service.scheme;
+                return Err(Error::user(format!("metadata `{name}` of `{}` cannot be sent to {scheme}://", file.path))
+                    .hint("values are printable ASCII, names too; on Azure, names are letters, digits and `_`"));
             }
-            attributes.insert(attribute(name.to_ascii_lowercase()), value.clone().into());
+            attributes.insert(place, value.clone().into());
         }
-        attributes.insert(Attribute::Metadata(DIGEST.into()), file.sha256.clone().into());
+        attributes.insert(Attribute::Metadata(self.service.digest.into()), file.sha256.clone().into());
         Ok(attributes)
     }
 
@@ -135,7 +182,9 @@ impl Bucket {
             Err(error) => return Ok(unreadable(file, &error)),
         };
         let options = PutMultipartOptions { attributes: self.attributes(file)?, ..Default::default() };
-        let mut upload = match self.client.put_multipart_opts(key, options).await {
+        let note = uploads::note(&file.spool_path);
+        let begun = uploads::NOTE.scope(note.clone(), self.client.put_multipart_opts(key, options)).await;
+        let mut upload = match begun {
             Ok(upload) => upload,
             Err(error) => return self.unclear(file, "beginning to write", error),
         };
@@ -268,7 +317,7 @@ impl Sink for Bucket {
         if found.meta.size != file.bytes {
             return Ok(Proof::Different(format!("has {} bytes at the target, not {}", found.meta.size, file.bytes)));
         }
-        let sha256 = match found.attributes.get(&Attribute::Metadata(DIGEST.into())) {
+        let sha256 = match found.attributes.get(&Attribute::Metadata(self.service.digest.into())) {
             Some(sha256) if trust != Trust::Bytes => sha256.to_string(),
             _ => self.hash(file, &key, found.meta.e_tag).await?,
         };
@@ -291,9 +340,47 @@ impl Sink for Bucket {
         Ok(put)
     }
 
-    async fn sweep(&self, _file: &SealedFile, _staging: &str) -> Result<()> {
+    async fn sweep(&self, file: &SealedFile, _staging: &str) -> Result<()> {
+        let note = uploads::note(&file.spool_path);
+        let (Some(uploads), Ok(id)) = (&self.uploads, tokio::fs::read_to_string(&note).await) else { return Ok(()) };
+        // Unfinished parts are shown to nobody: where they cannot be aborted the service's own rule removes them.
+        if uploads.abort_multipart(&self.key(&file.path)?, &id).await.is_ok() {
+            let _ = tokio::fs::remove_file(note).await;
+        }
         Ok(())
     }
+
+    async fn remove(&self, file: &SealedFile) -> Result<Proof> {
+        let proof = self.compare(file, Trust::Nothing).await?;
+        if proof != Proof::Same {
+            return Ok(proof);
+        }
+        match self.client.delete(&self.key(&file.path)?).await {
+            Ok(()) => Ok(Proof::Same),
+            Err(object_store::Error::NotFound { .. }) => Ok(Proof::Absent),
+            Err(error) => Err(self.failure(file, "removing", &error)),
+        }
+    }
+
+    fn verified_by(&self) -> &'static str {
+        "size and the SHA-256 kept with each object"
+    }
+
+    async fn modified(&self, file: &SealedFile) -> Result<Option<Timestamp>> {
+        let options = GetOptions { head: true, ..Default::default() };
+        let found = self.client.get_opts(&self.key(&file.path)?, options).await;
+        let found = found.map_err(|error| self.failure(file, "reading back", &error))?;
+        Ok(Timestamp::from_millisecond(found.meta.last_modified.timestamp_millis()).ok())
+    }
+
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let plain = self.identity.contains(" at http://");
+        vec![("transport", if plain { "HTTP, in clear" } else { "HTTPS" }.to_owned())]
+    }
+}
+
+fn is_sendable(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| matches!(c, ' '..='~'))
 }
 
 async fn send_part(part: UploadPart, bytes: u64, permit: OwnedSemaphorePermit) -> Result<u64, object_store::Error> {

@@ -4,7 +4,9 @@
 use crate::error::{Error, Result};
 
 const CREDENTIALS: &[&str] = &[
+    "AuthenticationFailed",
     "InvalidAccessKeyId",
+    "InvalidAuthenticationInfo",
     "SignatureDoesNotMatch",
     "ExpiredToken",
     "InvalidToken",
@@ -14,6 +16,7 @@ const CREDENTIALS: &[&str] = &[
     "TokenRefreshRequired",
     "UnrecognizedClientException",
 ];
+const NO_BUCKET: &[&str] = &["NoSuchBucket", "ContainerNotFound"];
 const REGION: &[&str] = &["PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"];
 
 /// Turns a failure into the engine's error; `what` says what was done where, as "writing `s3://bucket/key`".
@@ -28,14 +31,15 @@ pub fn describe(error: &object_store::Error, what: &str) -> Error {
         _ => status(&text).map_or_else(|| first_line(&text), |status| format!("status {status}")),
     };
     let is = |codes: &[&str]| code.is_some_and(|code| codes.contains(&code));
-    if is(&["NoSuchBucket"]) {
+    if is(NO_BUCKET) {
         return Error::external(format!("{what}: the bucket does not exist"))
-            .hint("check `bucket`, `region` and `endpoint`; outflow never makes buckets");
+            .fault_of_client()
+            .hint("check its name, `region` and `endpoint`; outflow never makes buckets");
     }
     if is(CREDENTIALS) {
-        return Error::external(format!("{what}: the credentials were refused ({said})")).hint(
-            "check `access_key_id`, `secret_access_key` and `session_token`, and that they belong to this service",
-        );
+        return Error::external(format!("{what}: the credentials were refused ({said})"))
+            .fault_of_client()
+            .hint("check the keys and tokens of the sink, and that they belong to this service");
     }
     if is(&["RequestTimeTooSkewed"]) {
         return Error::external(format!("{what}: {said}")).hint("set this machine's clock");
@@ -45,20 +49,20 @@ pub fn describe(error: &object_store::Error, what: &str) -> Error {
             .hint("set `region` to the region of the bucket");
     }
     // Without credentials the client asks the machine's metadata service, which is only there in the cloud.
-    if text.contains("169.254.169.254") {
-        return Error::external(format!("{what}: no credentials found"))
-            .hint("set `access_key_id` and `secret_access_key`, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+    if text.contains("169.254.169.254") || text.contains("metadata.google.internal") {
+        return Error::external(format!("{what}: no credentials found")).fault_of_client().hint(
+            "give the sink its keys, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or what its cloud has for that",
+        );
     }
     match error {
         Store::PermissionDenied { .. } | Store::Unauthenticated { .. } => {
-            Error::external(format!("{what}: access denied ({said})")).hint(
-                "check the credentials; outflow reads back what it writes, so they need \
-                 s3:PutObject, s3:GetObject and s3:ListBucket",
+            Error::external(format!("{what}: access denied ({said})")).fault_of_client().hint(
+                "check the credentials; outflow reads back what it writes, so they need to write, read and list \
+                 (on S3: s3:PutObject, s3:GetObject and s3:ListBucket)",
             )
         }
-        Store::NotFound { .. } => {
-            Error::external(format!("{what}: not found ({said})")).hint("check `bucket`, `path` and `endpoint`")
-        }
+        Store::NotFound { .. } => Error::external(format!("{what}: not found ({said})"))
+            .hint("check the bucket or container, `path` and `endpoint`"),
         Store::InvalidPath { .. } => Error::user(format!("{what}: {said}")),
         Store::NotSupported { .. } | Store::NotImplemented { .. } => {
             Error::external(format!("{what}: the service cannot do that ({said})"))
@@ -81,7 +85,7 @@ pub(super) fn lacks_conditions(error: &object_store::Error) -> bool {
 
 /// Whether an error is about the bucket rather than the object.
 pub(super) fn names_bucket(error: &object_store::Error) -> bool {
-    element(&chain(error), "Code") == Some("NoSuchBucket")
+    element(&chain(error), "Code").is_some_and(|code| NO_BUCKET.contains(&code))
 }
 
 fn chain(error: &object_store::Error) -> String {
@@ -95,7 +99,8 @@ fn chain(error: &object_store::Error) -> String {
     text
 }
 
-fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+/// The text of an XML element without others in it.
+pub(super) fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     rest.split_once('<').map(|(value, _)| value.trim())
 }

@@ -64,7 +64,8 @@ impl Folder {
                 Ok(found) if found.is_dir() => return Ok(()),
                 Ok(_) => {
                     let place = folder.display();
-                    return Err(Error::external(format!("`{place}` is not a folder")).hint("check `path` of the sink"));
+                    let error = Error::external(format!("`{place}` is not a folder")).fault_of_client();
+                    return Err(error.hint("check `path` of the sink"));
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(failure(folder, "checking", &error)),
@@ -152,6 +153,10 @@ impl Folder {
                 sync_folder(parent)?;
             }
         }
+        self.stays_below(folder)
+    }
+
+    fn stays_below(&self, folder: &Path) -> Result<()> {
         let real = |path: &Path| path.canonicalize().map_err(|error| failure(path, "opening", &error));
         if real(folder)?.starts_with(real(&self.root)?) {
             return Ok(());
@@ -159,6 +164,23 @@ impl Folder {
         let (place, root) = (folder.display(), self.root.display());
         Err(Error::external(format!("`{place}` leads out of `{root}` by a symbolic link"))
             .hint("outflow writes below the folder of the sink only; remove the link"))
+    }
+
+    fn take_away(&self, file: &SealedFile) -> Result<Proof> {
+        let proof = self.look(file, Trust::Bytes)?;
+        if proof != Proof::Same {
+            return Ok(proof);
+        }
+        let path = self.root.join(&file.path);
+        let folder = path.parent().unwrap_or(&self.root);
+        self.stays_below(folder)?;
+        match fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Proof::Absent),
+            Err(error) => return Err(failure(&path, "removing", &error)),
+        }
+        sync_folder(folder)?;
+        Ok(Proof::Same)
     }
 
     /// A folder that hands its group to new files does not do so for links.
@@ -205,6 +227,11 @@ impl Sink for Folder {
             }
             _ => Ok(()),
         }
+    }
+
+    async fn remove(&self, file: &SealedFile) -> Result<Proof> {
+        let file = file.clone();
+        self.blocking(move |folder| folder.take_away(&file)).await
     }
 }
 
@@ -262,7 +289,8 @@ fn failure(path: &Path, doing: &str, error: &io::Error) -> Error {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::transient(message).hint("free some space there"),
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            Error::external(message).hint("this user must be allowed to write to the folder of the sink")
+            let error = Error::external(message).fault_of_client();
+            error.hint("this user must be allowed to write to the folder of the sink")
         }
         _ => Error::external(message),
     }

@@ -6,6 +6,8 @@ mod bucket;
 pub(crate) mod digest;
 mod failure;
 mod folder;
+mod ftps;
+pub mod probe;
 mod sftp;
 #[cfg(test)]
 mod tests;
@@ -14,13 +16,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use outflow_layout::layout::Target;
 use outflow_spec::sink::SinkSpec;
 
 pub use access::s3;
-pub use bucket::Bucket;
+pub use bucket::{Bucket, Service};
 pub use failure::describe;
 pub use folder::Folder;
+pub use ftps::Ftps;
 pub use sftp::Sftp;
 
 use crate::error::{Error, Result};
@@ -89,11 +93,48 @@ pub trait Sink: Send + Sync {
 
     /// Removes what an interrupted `put` left under `staging`, next to the final name.
     async fn sweep(&self, file: &SealedFile, staging: &str) -> Result<()>;
+
+    /// Takes a published file away, if the target shows what was sealed: its bytes or, where these cannot be had
+    /// cheaply, its size. Says what was found: `Same` is gone now, `Absent` was gone before (whoever collected it),
+    /// `Different` is left as it is.
+    async fn remove(&self, file: &SealedFile) -> Result<Proof>;
+
+    /// Whether `put` refuses a name in use for certain, whoever else writes there at the same moment; as far as the
+    /// kind of target goes. What one target really does is for `probe` to find out.
+    fn creates_if_absent(&self) -> bool {
+        true
+    }
+
+    /// What `compare` relies on, for people.
+    fn verified_by(&self) -> &'static str {
+        "all bytes, read back"
+    }
+
+    /// When the target says that a file was written; none where it does not tell, or only by this machine's clock.
+    async fn modified(&self, _file: &SealedFile) -> Result<Option<Timestamp>> {
+        Ok(None)
+    }
+
+    /// What people want to know of the connection, such as the server's key: what it is, and its value.
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 }
 
 /// Builds the sink of a pipeline. `base` is the folder that relative paths start from. Connects to nothing.
 pub fn open_sink(spec: &SinkSpec, base: &Path) -> Result<Arc<dyn Sink>> {
     Ok(match spec {
+        SinkSpec::Azure(sink) => {
+            let place = (sink.account.as_str(), sink.container.as_str(), sink.path.as_str());
+            let client = access::clouds::azure(sink)?;
+            Arc::new(Bucket::of(Service::AZURE, client, place, sink.endpoint.as_deref())?)
+        }
+        SinkSpec::Ftps(sink) => Arc::new(Ftps::new(sink, base)?),
+        SinkSpec::Gcs(sink) => {
+            let place = ("", sink.bucket.as_str(), sink.path.as_str());
+            let client = access::clouds::gcs(sink)?;
+            Arc::new(Bucket::of(Service::GCS, client.clone(), place, sink.endpoint.as_deref())?.aborting(client))
+        }
         SinkSpec::Local(sink) => Arc::new(Folder::new(&base.join(&sink.path), &sink.path)?),
         SinkSpec::S3(sink) => {
             let access = outflow_spec::store::S3Access {
@@ -104,10 +145,28 @@ pub fn open_sink(spec: &SinkSpec, base: &Path) -> Result<Arc<dyn Sink>> {
                 session_token: sink.session_token.clone(),
             };
             let client = access::s3_writer(&sink.bucket, &access)?;
-            Arc::new(Bucket::new(client, &sink.bucket, &sink.path, sink.endpoint.as_deref())?)
+            let bucket = Bucket::new(client.clone(), &sink.bucket, &sink.path, sink.endpoint.as_deref())?;
+            Arc::new(bucket.aborting(client))
         }
         SinkSpec::Sftp(sink) => Arc::new(Sftp::new(sink, base)?),
     })
+}
+
+/// The target of a sink as layouts see it.
+pub fn target(spec: &SinkSpec) -> Target {
+    let target = |scheme: &str, container: &str, prefix: &str| Target {
+        scheme: scheme.to_owned(),
+        container: container.to_owned(),
+        prefix: prefix.to_owned(),
+    };
+    match spec {
+        SinkSpec::Azure(sink) => target("az", &sink.container, &sink.path),
+        SinkSpec::Ftps(sink) => target("ftps", &sink.host, &sink.path),
+        SinkSpec::Gcs(sink) => target("gs", &sink.bucket, &sink.path),
+        SinkSpec::Local(sink) => target("file", sink.path.trim_end_matches('/'), ""),
+        SinkSpec::S3(sink) => target("s3", &sink.bucket, &sink.path),
+        SinkSpec::Sftp(sink) => target("sftp", &sink.host, &sink.path),
+    }
 }
 
 /// Refuses a final path that could leave the target: layouts already do, and a name is checked again where it is used.

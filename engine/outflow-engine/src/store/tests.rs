@@ -111,6 +111,7 @@ fn answer(status: &str, length: &str) -> String {
     format!("HTTP/1.1 {status}\r\nETag: \"e\"\r\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n{length}\r\n")
 }
 
+/// SAIL-14: a failure is the client's own, or a general one.
 #[test]
 fn failures_say_who_acts() {
     let failed = |status: &str, code: &str| {
@@ -122,19 +123,20 @@ fn failures_say_who_acts() {
             _ => object_store::Error::Generic { store: "S3", source: source.into() },
         }
     };
-    for (status, code, retry, wanted) in [
-        ("403 Forbidden", "SignatureDoesNotMatch", Retry::Never, "credentials were refused"),
-        ("403 Forbidden", "InvalidAccessKeyId", Retry::Never, "credentials were refused"),
-        ("403 Forbidden", "AccessDenied", Retry::Never, "access denied"),
-        ("404 Not Found", "NoSuchBucket", Retry::Never, "bucket does not exist"),
-        ("400 Bad Request", "AuthorizationHeaderMalformed", Retry::Never, "wrong region"),
-        ("400 Bad Request", "InvalidRequest", Retry::Never, "refused"),
-        ("503 Service Unavailable", "SlowDown", Retry::Later, "SlowDown"),
-        ("500 Internal Server Error", "InternalError", Retry::Later, "InternalError"),
-        ("429 Too Many Requests", "TooManyRequests", Retry::Later, "TooMany"),
+    use crate::error::Class::{ClientServiceError as Client, GeneralError as General};
+    for (status, code, retry, class, wanted) in [
+        ("403 Forbidden", "SignatureDoesNotMatch", Retry::Never, Client, "credentials were refused"),
+        ("403 Forbidden", "InvalidAccessKeyId", Retry::Never, Client, "credentials were refused"),
+        ("403 Forbidden", "AccessDenied", Retry::Never, Client, "access denied"),
+        ("404 Not Found", "NoSuchBucket", Retry::Never, Client, "bucket does not exist"),
+        ("400 Bad Request", "AuthorizationHeaderMalformed", Retry::Never, General, "wrong region"),
+        ("400 Bad Request", "InvalidRequest", Retry::Never, General, "refused"),
+        ("503 Service Unavailable", "SlowDown", Retry::Later, General, "SlowDown"),
+        ("500 Internal Server Error", "InternalError", Retry::Later, General, "InternalError"),
+        ("429 Too Many Requests", "TooManyRequests", Retry::Later, General, "TooMany"),
     ] {
         let error = describe(&failed(status, code), "writing `s3://acme/a.csv`");
-        assert_eq!(error.retry(), retry, "{error}");
+        assert_eq!((error.retry(), error.class()), (retry, class), "{error}");
         assert!(error.to_string().contains(wanted) && error.to_string().contains("s3://acme/a.csv"), "{error}");
         assert!(!error.to_string().contains("AWS4"), "what was signed is not shown");
     }
@@ -296,4 +298,37 @@ fn identities_tell_targets_apart() {
         |endpoint| Bucket::new(Arc::new(InMemory::new()), "acme", "p", endpoint).unwrap().identity().to_owned();
     assert_eq!(bucket(None), "s3://acme/p");
     assert_ne!(bucket(Some("http://a:1")), bucket(Some("http://b:1")));
+}
+
+/// ACT-9, ACT-10: only what holds the sealed bytes is taken away; what is gone already is no error.
+#[tokio::test]
+async fn only_our_own_file_is_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let memory = Arc::new(InMemory::new());
+    let sinks: [Arc<dyn Sink>; 2] = [
+        Arc::new(Folder::new(&home.path().join("out"), "out").unwrap()),
+        Arc::new(Bucket::new(memory, "acme", "in", None).unwrap()),
+    ];
+    for sink in sinks {
+        let ours = file(home.path(), "2026/a.csv", b"ours");
+        assert_eq!(sink.remove(&ours).await.unwrap(), Proof::Absent);
+        assert!(matches!(sink.put(&ours, ".staging", &Quiet).await.unwrap(), Put::Stored));
+        let other = SealedFile { sha256: "ab".repeat(32), ..ours.clone() };
+        let longer = SealedFile { bytes: 5, ..ours.clone() };
+        for foreign in [other, longer] {
+            assert!(matches!(sink.remove(&foreign).await.unwrap(), Proof::Different(_)), "{}", sink.identity());
+            assert_eq!(sink.compare(&ours, Trust::Bytes).await.unwrap(), Proof::Same);
+        }
+        assert_eq!(sink.remove(&ours).await.unwrap(), Proof::Same);
+        assert_eq!(sink.compare(&ours, Trust::Bytes).await.unwrap(), Proof::Absent);
+        assert_eq!(sink.remove(&ours).await.unwrap(), Proof::Absent);
+    }
+    // A link that leads out of the folder is not followed.
+    let elsewhere = home.path().join("elsewhere");
+    fs::create_dir_all(&elsewhere).unwrap();
+    fs::write(elsewhere.join("a.csv"), b"ours").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, home.path().join("out/link")).unwrap();
+    let sink = Folder::new(&home.path().join("out"), "out").unwrap();
+    sink.remove(&file(home.path(), "link/a.csv", b"ours")).await.unwrap_err();
+    assert!(elsewhere.join("a.csv").exists());
 }

@@ -178,3 +178,20 @@ pub static OF211: CodeDoc = CodeDoc {
   files: {path: "{{ at }}.csv", format: csv}
 "#,
 };
+
+/// Unknown connection.
+pub static OF212: CodeDoc = CodeDoc {
+    code: "OF212",
+    title: "unknown connection",
+    severity: Severity::Error,
+    raised_by: RaisedBy::Rule,
+    explanation: "Connections are declared once in `outflow.yaml`, which is looked for in the folder of the pipeline \
+        and every folder above it. No connection of this name is there.",
+    bad: "sink:
+  connection: acme_buckett
+",
+    good: "sink:
+  connection: acme_bucket
+  path: in/feeds
+",
+};

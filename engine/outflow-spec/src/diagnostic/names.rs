@@ -6,11 +6,12 @@ use crate::text::Span;
 
 impl Finding {
     /// A bucket written as URL or path.
-    pub fn bucket_not_a_name(span: Span, label: &str, repaired: Option<&str>) -> Self {
-        let finding = Self::new(&codes::OF401, span, "`bucket` is a name, without scheme or slash", label);
+    pub fn bucket_not_a_name(span: Span, field: &str, label: &str, repaired: Option<&str>) -> Self {
+        let message = format!("`{field}` is a name, without scheme or slash");
+        let finding = Self::new(&codes::OF401, span, message, label);
         match repaired {
             Some(name) => finding.with_help(format!("write `{name}`")).with_fix(span, name),
-            None => finding.with_help("write the name of the bucket only; folders go to `path`"),
+            None => finding.with_help(format!("write the name of the {field} only; folders go to `path`")),
         }
     }
 

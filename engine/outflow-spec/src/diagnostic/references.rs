@@ -87,6 +87,15 @@ impl Finding {
             .without_fix()
     }
 
+    /// A connection that the project file does not declare.
+    pub fn unknown_connection(span: Span, name: &str, known: &[&str]) -> Self {
+        let finding = Self::new(&codes::OF212, span, format!("unknown connection `{name}`"), "not declared");
+        match known.is_empty() {
+            true => finding.with_help("declare it under `connections` in `outflow.yaml`, in this folder or one above"),
+            false => finding.with_similar(name, known.iter().copied(), span),
+        }
+    }
+
     fn without_fix(mut self) -> Self {
         self.fix = None;
         self

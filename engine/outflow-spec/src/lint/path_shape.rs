@@ -7,8 +7,8 @@ use crate::lint::outputs::places;
 
 /// Applies the rule.
 pub fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
-    let sinks = scope.sinks("s3").into_iter();
-    let mut paths = sinks.map(|block| (format!("{block}/path"), "`path`")).collect::<Vec<_>>();
+    let stores = ["s3", "gcs", "azure"].into_iter().flat_map(|component| scope.sinks(component));
+    let mut paths: Vec<_> = stores.map(|sink| (format!("{sink}/path"), "`path`")).collect();
     paths.extend(places(scope, "path").into_iter().map(|pointer| (pointer, "`path`")));
     paths.extend(places(scope, "entry").into_iter().map(|pointer| (pointer, "`entry`")));
     let companions = scope.items("/layout/files/companions");

@@ -54,7 +54,7 @@ impl Subject<'_> {
         let place = self.places.get(pointer);
         let span = place.map_or(Span::default(), |place| place.best);
         let head = if pointer.is_empty() { self.head() } else { place.and_then(|place| place.key).unwrap_or(span) };
-        let block = describe(pointer);
+        let block = self.describe(pointer);
         if self.filled.contains(pointer) {
             findings.push(Finding::filled_value(span, &block, &self.wanted(error)));
             return;
@@ -119,7 +119,7 @@ impl Subject<'_> {
             })
             .collect();
         let span = self.places.get(pointer).map_or(Span::default(), |place| place.best);
-        let block = describe(pointer);
+        let block = self.describe(pointer);
         let fitting = |branch: &[&Value]| {
             branch.iter().flat_map(|schema| walk::types(schema)).any(|wanted| accepts(wanted, instance))
         };
@@ -187,6 +187,11 @@ impl Subject<'_> {
         self.schema.pointer(parent).unwrap_or(&Value::Null)
     }
 
+    fn describe(&self, pointer: &str) -> String {
+        let of_project = self.schema.pointer("/properties/connections").is_some();
+        if pointer.is_empty() && of_project { "the project".to_owned() } else { describe(pointer) }
+    }
+
     /// Where a finding about the file as a whole points: its first key.
     fn head(&self) -> Span {
         match &self.raw.kind {
@@ -251,7 +256,8 @@ fn wanted_types<'a>(schemas: impl Iterator<Item = &'a Value>) -> String {
     }
 }
 
-fn found(value: &Value) -> &'static str {
+/// What a value is, in words.
+pub(crate) fn found(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing",
         Value::Bool(_) => "true or false",
@@ -269,6 +275,8 @@ pub(crate) fn describe(pointer: &str) -> String {
     let named: Vec<&str> = tokens.iter().map(String::as_str).collect();
     match named.as_slice() {
         [] => "the pipeline".to_owned(),
+        ["connections", _] => "the connection".to_owned(),
+        ["connections", _, component] => format!("connection `{component}`"),
         ["transforms", _] => "the transform".to_owned(),
         ["transforms", _, component] => format!("transform `{component}`"),
         ["sinks", _] => "the sink".to_owned(),

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::ValueEnum;
-use outflow_spec::Finding;
+use outflow_spec::project::FILE_NAME;
 use outflow_spec::render::{self, Report};
+use outflow_spec::{Finding, Loaded};
 
 use crate::failure::Failure;
 use crate::output;
@@ -68,18 +69,27 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
     let files = pipeline_files(&args.paths)?;
     let language = project::language()?;
     let mut checked = Vec::new();
+    let mut unread = 0;
     for path in &files {
+        if is_project(path) {
+            let project = project::check_project(path, &args.parameters)?;
+            add(&mut checked, args, path, &project.loaded);
+            continue;
+        }
         let text = match project::read(path) {
             Ok(text) => text,
             Err(error) => {
                 output::tell(&format!("error: {error:#}\n"));
+                unread += 1;
                 continue;
             }
         };
-        let (mut loaded, redaction) = project::check(&language, path, &text, &args.parameters);
-        project::check_further(path, &mut loaded, &redaction)?;
-        loaded.findings.retain(|finding| selected(args, finding));
-        checked.push(Checked { path: path.display().to_string(), text, findings: loaded.findings });
+        let mut file = project::check(&language, path, &text, &args.parameters)?;
+        project::check_further(path, &mut file.loaded, &file.redaction)?;
+        if let Some(above) = &file.project {
+            add(&mut checked, args, &above.path, &above.project.loaded);
+        }
+        add(&mut checked, args, path, &file.loaded);
     }
     let reports = checked.iter().map(|file| Report { path: &file.path, text: &file.text, findings: &file.findings });
     let reports = reports.collect::<Vec<_>>();
@@ -100,7 +110,20 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
         ));
     }
     let failed = errors > 0 || (args.deny_warnings && warnings > 0);
-    Ok(ExitCode::from(if checked.len() < files.len() { 2 } else { failed.into() }))
+    Ok(ExitCode::from(if unread > 0 { 2 } else { failed.into() }))
+}
+
+/// Adds what was found in a file; a project file that several pipelines share is told once.
+fn add<T>(checked: &mut Vec<Checked>, args: &Args, path: &Path, loaded: &Loaded<T>) {
+    let path = path.display().to_string();
+    if checked.iter().all(|file| file.path != path) {
+        let findings = loaded.findings.iter().filter(|finding| selected(args, finding)).cloned().collect();
+        checked.push(Checked { path, text: loaded.text().to_owned(), findings });
+    }
+}
+
+fn is_project(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == FILE_NAME)
 }
 
 fn selected(args: &Args, finding: &Finding) -> bool {
@@ -143,7 +166,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
             continue;
         } else if path.is_dir() {
             walk(&path, files)?;
-        } else if yaml && !name.ends_with(".test.yaml") && name != "outflow.yaml" {
+        } else if yaml && !name.ends_with(".test.yaml") && name != FILE_NAME {
             files.push(path);
         }
     }

@@ -1,6 +1,7 @@
 //! One command a file: its arguments, and what it does with the engine's answers.
 
 pub mod backfill;
+pub mod doctor;
 pub mod explain;
 pub mod files;
 pub mod init;

@@ -121,8 +121,10 @@ fn list(args: &List) -> Result<ExitCode, Failure> {
     let runs = block_on(async { ledger(&args.state).await?.runs(&filter).await })??;
     let line = |run: &RunRecord| {
         let files = run.report.as_ref().and_then(|report| report["files"].as_array()).map_or(0, Vec::len);
-        let status = run.report.as_ref().and_then(|report| report["status"].as_str()).unwrap_or(&run.status);
-        format!("{}  {}  {:<18} {files:>3} files  {}\n", run.id, run.started_at, status, run.pipeline)
+        let told = |key: &str| run.report.as_ref().and_then(|report| report[key].as_str());
+        let status = told("status").unwrap_or(&run.status);
+        let class = told("class").map(|class| format!("  {class}")).unwrap_or_default();
+        format!("{}  {}  {:<18} {files:>3} files  {}{class}\n", run.id, run.started_at, status, run.pipeline)
     };
     output::print(&match args.state.format {
         Format::Json => format!("{}\n", serde_json::json!({"schema": "outflow/runs/v1", "runs": runs})),

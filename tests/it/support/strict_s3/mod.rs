@@ -2,6 +2,7 @@
 //! one lock, keeps bytes in memory, logs every exchange and fails on command. It listens on loopback only and
 //! does not try to be complete: what outflow and boto3 do not send answers `NotImplemented`.
 
+mod gcs;
 mod service;
 mod store;
 mod wire;
@@ -42,6 +43,15 @@ pub struct StrictS3 {
 impl StrictS3 {
     /// Starts a server with these empty buckets on a free port of 127.0.0.1.
     pub fn start(buckets: &[&str]) -> Self {
+        Self::with_face(buckets, false)
+    }
+
+    /// The same with the face of Google Cloud Storage.
+    pub fn start_as_gcs(buckets: &[&str]) -> Self {
+        Self::with_face(buckets, true)
+    }
+
+    fn with_face(buckets: &[&str], google: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("strict-s3")
@@ -51,11 +61,13 @@ impl StrictS3 {
         let store = Arc::new(Store::with_buckets(buckets));
         let wire = Arc::new(Wire::default());
         let mut builder = S3ServiceBuilder::new(service::StrictService::new(store.clone()));
-        builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        if !google {
+            builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        }
         let service = builder.build();
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
-        runtime.spawn(accept(listener, service, wire.clone()));
+        runtime.spawn(accept(listener, service, wire.clone(), google));
         Self { address, store, wire, runtime: Some(runtime) }
     }
 
@@ -103,19 +115,28 @@ impl Drop for StrictS3 {
     }
 }
 
-async fn accept(listener: TcpListener, service: S3Service, wire: Arc<Wire>) {
+async fn accept(listener: TcpListener, service: S3Service, wire: Arc<Wire>, google: bool) {
     while let Ok((stream, _)) = listener.accept().await {
         let service = service.clone();
         let wire = wire.clone();
         tokio::spawn(async move {
             let io = hyper_util::rt::TokioIo::new(stream);
             let handler = hyper::service::service_fn(move |request| {
-                let exchange = wire::exchange(wire.clone(), service.clone(), request);
+                let (wire, service) = (wire.clone(), service.clone());
                 async move {
-                    match tokio::time::timeout(LONGEST_EXCHANGE, exchange).await {
+                    let mut request: hyper::Request<hyper::body::Incoming> = request;
+                    if google && !gcs::inward(request.headers_mut()) {
+                        return Ok(wire::error_response(401, "AuthenticationRequired"));
+                    }
+                    let exchange = wire::exchange(wire, service, request);
+                    let mut answer = match tokio::time::timeout(LONGEST_EXCHANGE, exchange).await {
                         Ok(answer) => answer,
                         Err(_) => Err(wire::dropped("the exchange lasted too long")),
+                    };
+                    if let (true, Ok(answer)) = (google, &mut answer) {
+                        gcs::outward(answer.headers_mut());
                     }
+                    answer
                 }
             });
             // An error here is a connection that the peer or a scripted fault closed.

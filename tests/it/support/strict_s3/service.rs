@@ -11,6 +11,7 @@ use s3s::dto::*;
 use s3s::{S3, S3ErrorCode, S3Request, S3Response, S3Result, TrailingHeaders, s3_error};
 
 use super::store::{Claim, Condition, Object as Stored, Store, base64, hex};
+use super::wire::Unconditional;
 
 /// The S3 trait over a [`Store`].
 pub struct StrictService {
@@ -120,6 +121,10 @@ impl S3 for StrictService {
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let input = request.input;
         let claimed = Claimed { headers: request.headers, trailers: request.trailing_headers };
+        let condition = match request.extensions.get::<Unconditional>() {
+            Some(_) => Condition::default(),
+            None => Condition { matches: input.if_match, none_matches: input.if_none_match },
+        };
         self.store.require_bucket(&input.bucket)?;
         let (bytes, checksum_sha256) = read(input.body, claimed).await?;
         let object = Stored {
@@ -130,7 +135,6 @@ impl S3 for StrictService {
             checksum_sha256,
             ..Stored::default()
         };
-        let condition = Condition { matches: input.if_match, none_matches: input.if_none_match };
         let object = self.store.put(&input.bucket, &input.key, object, &condition)?;
         reply(PutObjectOutput {
             e_tag: Some(ETag::Strong(object.etag)),

@@ -41,7 +41,13 @@ pub enum Action {
     Drop,
     /// Waits, then the operation happens.
     Delay(Duration),
+    /// The operation happens whatever its conditions say.
+    IgnoreConditions,
 }
+
+/// Marks a request whose conditions are not looked at; its headers stay as they were signed.
+#[derive(Clone, Copy, Debug)]
+pub struct Unconditional;
 
 /// A scripted fault: an operation, on keys that contain a text, from the n-th such request on.
 #[derive(Clone, Debug)]
@@ -148,7 +154,7 @@ fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub async fn exchange(
     wire: Arc<Wire>,
     service: S3Service,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<HttpResponse, HttpError> {
     let (bucket, key) = bucket_and_key(request.uri());
     let operation =
@@ -166,6 +172,9 @@ pub async fn exchange(
             return Err(dropped("scripted: dropped before acting"));
         }
         Some(Action::Delay(delay)) => tokio::time::sleep(delay).await,
+        Some(Action::IgnoreConditions) => {
+            request.extensions_mut().insert(Unconditional);
+        }
         _ => {}
     }
     let answer = hyper::service::Service::call(&service, request).await;
@@ -196,7 +205,8 @@ async fn drain(mut body: Incoming) {
     while let Some(Ok(_)) = std::future::poll_fn(|context| std::pin::Pin::new(&mut body).poll_frame(context)).await {}
 }
 
-fn error_response(status: u16, code: &str) -> HttpResponse {
+/// An answer with an S3 error.
+pub fn error_response(status: u16, code: &str) -> HttpResponse {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>scripted fault</Message></Error>"
     );

@@ -340,6 +340,18 @@ impl Sink for Sftp {
         }
     }
 
+    async fn remove(&self, file: &SealedFile) -> Result<Proof> {
+        let path = self.path(&file.path)?;
+        let found = self.prove(file, &path, true).await?;
+        if found == Proof::Same {
+            match self.pool.ask(&path, |session, path| session.remove(path)).await {
+                Err(error) if error.kind() != Kind::Missing => return Err(self.failure(&path, "removing", &error)),
+                _ => self.placed().remove(&path),
+            };
+        }
+        Ok(found)
+    }
+
     async fn sweep(&self, file: &SealedFile, staging: &str) -> Result<()> {
         let temporary = beside(&self.path(&file.path)?, staging);
         match self.pool.ask(&temporary, |session, path| session.remove(path)).await {

@@ -9,7 +9,7 @@ fn codes(transforms: &str, source: &[&str]) -> Vec<String> {
         "version: 1\nname: a\nsource: {{files: {{path: a.csv}}}}\ntransforms:\n{transforms}\
          layout: {{files: {{path: '{{{{ nonce }}}}', format: csv}}}}\nsink: {{local: {{path: out}}}}\n"
     );
-    let mut loaded = load(&text, &LoadOptions { language: &language, lookup: &NoLookup });
+    let mut loaded = load(&text, &LoadOptions { language: &language, lookup: &NoLookup, project: None });
     assert!(loaded.spec.is_some(), "{:?}", loaded.findings);
     let columns: Vec<String> = source.iter().map(|name| (*name).to_owned()).collect();
     let after = [(1, vec!["a".to_owned(), "p".to_owned()])].into();
