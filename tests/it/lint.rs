@@ -8,9 +8,10 @@ use std::process::Command;
 
 use outflow_spec::codes::{CODES, CodeDoc, RaisedBy};
 use outflow_spec::fill::Lookup;
+use outflow_spec::matrix::load_every;
 use outflow_spec::render::{self, Report};
 use outflow_spec::{
-    Finding, Language, LayoutSchema, LoadOptions, Loaded, Project, check_columns, explain, load, project_schema, schema,
+    Finding, Language, LayoutSchema, LoadOptions, Loaded, Project, check_columns, explain, project_schema, schema,
 };
 use serde_json::{Value, json};
 
@@ -37,7 +38,17 @@ impl Lookup for Fixture {
 /// A layout plugin with options of every kind.
 fn layouts() -> Vec<LayoutSchema> {
     let text = json!({"type": "string", "minLength": 1});
-    vec![LayoutSchema {
+    let sailthru = LayoutSchema {
+        name: "sailthru".to_owned(),
+        summary: "Sailthru event streams".to_owned(),
+        schema: json!({
+            "type": "object",
+            "required": ["tables"],
+            "additionalProperties": false,
+            "properties": {"tables": {"type": "array", "items": text}},
+        }),
+    };
+    let simon = LayoutSchema {
         name: "simon".to_owned(),
         summary: "Simon data feeds".to_owned(),
         schema: json!({
@@ -68,7 +79,8 @@ fn layouts() -> Vec<LayoutSchema> {
                 },
             }},
         }),
-    }]
+    };
+    vec![simon, sailthru]
 }
 
 fn language() -> Language {
@@ -80,7 +92,7 @@ const PROJECT: &str = "version: 1\nconnections:\n  acme_bucket: {s3: {bucket: ac
 
 fn read(language: &Language, text: &str) -> Loaded {
     let project = Project::load(PROJECT, &Language::of_projects().expect("the schema is one"), &Fixture);
-    load(text, &LoadOptions { language, lookup: &Fixture, project: Some(&project) })
+    load_every(text, &LoadOptions { language, lookup: &Fixture, project: Some(&project) })
 }
 
 fn root() -> PathBuf {

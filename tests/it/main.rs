@@ -9,6 +9,7 @@ mod connections;
 mod contracts;
 mod days;
 mod doctor;
+mod encrypt;
 mod fixtures;
 mod ftps;
 #[path = "../fuzz/src/lib.rs"]
@@ -23,6 +24,8 @@ mod golden_simon;
 mod init;
 mod kill;
 mod lint;
+mod matrix;
+mod notices;
 mod plugin_kit;
 mod plugins;
 mod postgres;

@@ -11,9 +11,7 @@ const FAMILIES: [(&str, u32); 5] = [("SIMON", 40), ("SAIL", 24), ("ACT", 30), ("
 /// Requirements that no layout can meet, with what is to bring them.
 const OPEN: &[(&str, &[u32], &str)] = &[
     ("SAIL", &[13], "documentation of bucket policies, which comes with the delivery to buckets of clients"),
-    ("SAIL", &[17, 18, 19], "delivery: exclusion, notices"),
     ("ACT", &[5, 6], "scheduling: a hint about the time of day, and an alert where files are late"),
-    ("ACT", &[9, 10], "delivery: retention, and files that their reader has taken away"),
     ("CIO", &[12], "the HTTP source with its endpoint and token"),
     ("APSIS", &[7, 8, 9, 10, 11, 12, 13], "the export API: poll URLs, their statuses and how long they live"),
     ("APSIS", &[16, 32], "the export API: downloads again and again, in the encoding asked for, by token"),

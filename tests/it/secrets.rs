@@ -249,7 +249,7 @@ fn no_secret_is_in_the_message_of_a_panic() {
     for case in CASES.iter().filter(|case| !case.transforms.contains("plugin") && !case.transforms.contains("derive")) {
         let folder = project(case, "http://127.0.0.1:1");
         let text = fs::read_to_string(folder.path().join("feed.yaml")).unwrap();
-        let loaded = outflow_spec::load(&text, &LoadOptions { language: &language, lookup: &Canaries });
+        let loaded = outflow_spec::load(&text, &LoadOptions { language: &language, lookup: &Canaries, project: None });
         let spec = loaded.spec.clone().unwrap_or_else(|| panic!("{}: {:?}", case.name, loaded.findings));
         let panic = std::panic::catch_unwind(move || panic!("{loaded:?} {spec:#?}")).unwrap_err();
         let message = panic.downcast_ref::<String>().unwrap();

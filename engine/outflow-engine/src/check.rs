@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use outflow_layout::layout::{LayoutError, Severity};
+use outflow_spec::delivery::EncryptSpec;
 use outflow_spec::transform::TransformSpec;
 
 use crate::counters::Counters;
 use crate::dead_letter::DeadLetter;
+use crate::encrypt::{Encryption, KeyProblem};
 use crate::error::{Error, Result};
 use crate::ledger::LastNumbers;
 use crate::pipeline::Pipeline;
@@ -55,6 +57,8 @@ pub enum Origin {
     LayoutOption,
     /// The layout and the columns that reach it.
     LayoutColumns,
+    /// A key that encrypts or signs.
+    Key,
 }
 
 /// Checks a pipeline.
@@ -67,6 +71,12 @@ pub async fn check(pipeline: &Pipeline, now: Timestamp) -> Checked {
     checked.columns = input.as_ref().map(Input::column_names);
     if let Err(problem) = plans(pipeline, now, input, &mut checked.after).await {
         checked.problems = problem;
+    }
+    if let Some(EncryptSpec::Pgp(spec)) = &pipeline.spec.delivery.encrypt
+        && let Err(keys) = Encryption::open(spec, &pipeline.base, now)
+    {
+        let wrong = |key: KeyProblem| problem(key.pointer, Origin::Key, &key.error);
+        checked.problems.extend(keys.into_iter().map(wrong));
     }
     checked
 }

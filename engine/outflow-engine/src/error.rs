@@ -27,10 +27,11 @@ pub enum Retry {
 }
 
 /// Whose failure it is, in the words of the vendors whose exports skip a client that cannot be served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// The network, a service in trouble, the pipeline or the program: the next run makes up for it.
+    #[default]
     GeneralError,
     /// What the client keeps at the target: access was refused, credentials are wrong, the bucket is gone, another
     /// host answers. Only the client can mend it, and nobody else's delivery has to wait.

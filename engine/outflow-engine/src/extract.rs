@@ -12,10 +12,12 @@ use futures::future::{try_join_all, try_join3};
 use jiff::Timestamp;
 use outflow_formats::format::Compression;
 use outflow_layout::layout::{Dataset, Layout, Output};
+use outflow_spec::delivery::OnEmpty;
 use tokio::sync::Mutex;
 
 use crate::counters::Counters;
 use crate::dead_letter::DeadLetter;
+use crate::encrypt::Encryption;
 use crate::error::{Error, Result};
 use crate::ledger::LastNumbers;
 use crate::pipeline::Pipeline;
@@ -95,6 +97,7 @@ pub async fn extract(
 ) -> Result<Extracted> {
     let pipeline = extraction.pipeline;
     let layout = Mutex::new(layout);
+    let encryption = Encryption::of(pipeline, Timestamp::now())?;
     let mut input = extraction.input.clone();
     input.open().await?;
     if let Some(wanted) = &extraction.wanted {
@@ -121,7 +124,11 @@ pub async fn extract(
         let mut source = Tee::new(session.read_table(table.provider()).map_err(running)?);
         let rows = plan::rows(&session, source.table(), &pipeline.spec.transforms, &context).await?;
         let columns = vec![plan::dataset(&rows)];
-        let outputs = layout.lock().await.outputs(&columns).await?;
+        let mut outputs = layout.lock().await.outputs(&columns).await?;
+        outputs.iter_mut().for_each(|output| when_empty(pipeline.spec.delivery.on_empty, output));
+        if let (Some(_), Some(output)) = (&encryption, outputs.iter().find(|output| output.name_after)) {
+            return Err(named_after(output));
+        }
         if outputs.is_empty() {
             return Err(Error::user("the layout asks for no output of these columns"));
         }
@@ -134,7 +141,16 @@ pub async fn extract(
         reads += table.reads();
         if !input.widen(&table)? {
             dead.finish()?;
-            let files = spool::merge(files).await?;
+            let mut files = spool::merge(files).await?;
+            let is_delivery = extraction.view == View::Delivered;
+            if is_delivery && pipeline.spec.delivery.on_empty == OnEmpty::Fail {
+                refuse_none(&files)?;
+            }
+            match encryption {
+                Some(encryption) if is_delivery => files = encryption.apply(files).await?,
+                Some(encryption) => encryption.rename(&mut files),
+                None => {}
+            }
             return Ok(Extracted {
                 files,
                 rows: table.rows_read(),
@@ -151,6 +167,28 @@ pub async fn extract(
         extraction.notes.remarks.clear();
         empty(spool.folder)?;
     }
+}
+
+/// What `on_empty` makes of an output.
+fn when_empty(policy: OnEmpty, output: &mut Output) {
+    match policy {
+        OnEmpty::Layout => {}
+        OnEmpty::Skip | OnEmpty::Fail => output.write_when_empty = false,
+        OnEmpty::HeaderOnly => output.write_when_empty = true,
+    }
+}
+
+fn refuse_none(files: &[SpooledFile]) -> Result<()> {
+    if files.iter().any(|file| file.rows() > 0) {
+        return Ok(());
+    }
+    let error = Error::external("there is no row to deliver, and this pipeline is never empty (`on_empty: fail`)");
+    Err(error.hint("look at what fills its source; nothing was published").while_running())
+}
+
+fn named_after(output: &Output) -> Error {
+    Error::user(format!("output `{}`: its names tell of the file before it is encrypted", output.dataset))
+        .hint("leave rows, bytes and digests out of names; companions tell those of the encrypted file")
 }
 
 /// How the outputs are written.

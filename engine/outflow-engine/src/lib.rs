@@ -4,15 +4,18 @@
 #![cfg_attr(not(feature = "kill-points"), forbid(unsafe_code))]
 #![cfg_attr(feature = "kill-points", deny(unsafe_code))]
 
+pub mod breaker;
 pub mod check;
 pub mod counters;
 pub mod dead_letter;
 pub mod delivery;
+pub mod encrypt;
 pub mod error;
 pub mod extract;
 pub mod kill_point;
 pub mod ledger;
 pub mod membership;
+pub mod notify;
 pub mod operate;
 pub mod operator;
 pub mod pipeline;

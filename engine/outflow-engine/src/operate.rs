@@ -39,7 +39,7 @@ pub async fn moves(
         if target.is_some_and(|part| !sink.identity().contains(part)) {
             continue;
         }
-        let (pipeline, scope) = (pipeline.spec.name.clone(), run::parameters(pipeline));
+        let (pipeline, scope) = (pipeline.name(), run::parameters(pipeline));
         let at = Whose { pipeline, target: sink.identity().to_owned(), scope };
         let known = match &ledger {
             Some(ledger) => ledger.watermark(&at).await?,
@@ -100,7 +100,7 @@ pub async fn retry(
             })?),
         };
         let id = run.as_ref().map(|run| run.id.as_str());
-        for mut slot in ledger.slots_in(&pipeline.spec.name, SlotState::Quarantined, id).await? {
+        for mut slot in ledger.slots_in(&pipeline.name(), SlotState::Quarantined, id).await? {
             ledger.give_back(&mut slot).await?;
         }
         ledger.close().await;

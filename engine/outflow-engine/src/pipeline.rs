@@ -21,6 +21,9 @@ use crate::source::Input;
 use crate::store;
 use crate::window::{Schedule, Window};
 
+/// Name of the folder, in the state of a pipeline file, that has the states of instances.
+pub const INSTANCES: &str = "instances";
+
 /// A pipeline, resolved: nothing is connected yet.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
@@ -32,6 +35,8 @@ pub struct Pipeline {
     pub digest: String,
     /// Parameters given for this run, by name: they are part of what is delivered.
     pub parameters: BTreeMap<String, String>,
+    /// The entry of the pipeline's `matrix` that this is, by name.
+    pub instance: Option<String>,
     /// The layout's identity.
     pub layout: Manifest,
     /// What the pipelines of the project share.
@@ -63,7 +68,7 @@ impl Pipeline {
         let usual = if layout.name == "customerio" { CatchUp::Each } else { CatchUp::Merge };
         let schedule = spec.incremental.as_ref().map(|spec| Schedule::from_spec(spec, &zone, usual)).transpose()?;
         let (base, parameters, project) = (base.to_owned(), BTreeMap::new(), ProjectSpec::default());
-        Ok(Self { spec, base, digest, parameters, layout, project, zone, schedule })
+        Ok(Self { spec, base, digest, parameters, instance: None, layout, project, zone, schedule })
     }
 
     /// Takes what the project file says. Its connections are part of the pipeline's spec already.
@@ -77,6 +82,26 @@ impl Pipeline {
         self.digest = hex(&Sha256::digest(format!("{}{parameters:?}", self.digest)));
         self.parameters = parameters;
         self
+    }
+
+    /// Makes it an instance of the pipeline; `written` is its entry as the file has it.
+    pub fn with_instance(mut self, name: &str, written: &str) -> Self {
+        self.digest = hex(&Sha256::digest(format!("{}{name}={written}", self.digest)));
+        self.instance = Some(name.to_owned());
+        self
+    }
+
+    /// What the ledger calls it: its name, with that of the instance.
+    pub fn name(&self) -> String {
+        match &self.instance {
+            Some(instance) => format!("{}/{instance}", self.spec.name),
+            None => self.spec.name.clone(),
+        }
+    }
+
+    /// Its state folder below that of its pipeline file.
+    pub fn state(&self, below: &Path) -> PathBuf {
+        instance_state(below, &self.name(), self.instance.as_deref())
     }
 
     /// Opens the layout for one run.
@@ -153,6 +178,15 @@ impl Pipeline {
     /// The pipeline's time zone.
     pub fn zone(&self) -> &TimeZone {
         &self.zone
+    }
+}
+
+/// The state folder of what the ledger calls `name`, below that of its pipeline file: an instance has one of its own,
+/// with its own lock.
+pub fn instance_state(below: &Path, name: &str, instance: Option<&str>) -> PathBuf {
+    match instance {
+        Some(_) => below.join(INSTANCES).join(name),
+        None => below.to_owned(),
     }
 }
 

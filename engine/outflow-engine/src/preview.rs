@@ -92,7 +92,8 @@ pub async fn preview(pipeline: &Pipeline, options: &PreviewOptions) -> Result<Pr
     let spool = Spool::new(&folder, "preview", progress.as_ref());
     let extracted = extract::extract(&extraction, &spool, layout.as_mut(), &dead).await?;
     let (spooled, rows_read) = (extracted.files, extracted.rows);
-    let artifacts = spool::companions(layout.as_mut(), &spooled, &info.target).await?;
+    let mut artifacts = spool::checksums(pipeline.spec.delivery.checksums, &spooled);
+    artifacts.extend(spool::companions(layout.as_mut(), &spooled, &info.target).await?);
     let mut files = Vec::new();
     for file in spooled {
         let (content, truncated) = head(&file, options.bytes)?;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use outflow_layout::layout::FileIntent;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Domain, Retry};
+use crate::error::{Class, Domain, Retry};
 use crate::ledger::{Role, SealedFile};
 use crate::spool::{SpooledFile, SpooledPart};
 use crate::store::Sink;
@@ -75,6 +75,9 @@ pub struct RunReport {
     pub reads: u64,
     /// Phases in order.
     pub phases: Vec<PhaseReport>,
+    /// Delivered files that were taken away from the target, for `delivery.retention` is over.
+    #[serde(default)]
+    pub retired: u64,
     /// Warnings in words.
     pub warnings: Vec<String>,
 }
@@ -115,6 +118,9 @@ pub struct FailureReport {
     pub domain: Domain,
     /// Whether trying again can help.
     pub retry: Retry,
+    /// Whose failure it is.
+    #[serde(default)]
+    pub class: Class,
 }
 
 /// Identity of the layout.

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::Timestamp;
 
+use crate::breaker;
 use crate::delivery;
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, PlanRecord, SlotKey, SlotState, StateLock};
@@ -105,11 +106,17 @@ async fn locked(
     let _lock = StateLock::acquire(&options.state)?;
     let ledger = Ledger::open(&options.state).await?;
     let run_id = options.fixed_id.clone().unwrap_or_else(|| run_id(options.now));
-    ledger.begin_run(&run_id, &pipeline.spec.name).await?;
+    let held = breaker::hold(&ledger, pipeline, &options.hidden, Timestamp::now()).await?;
+    let failed = if held.is_some() { "held" } else { "failed" };
+    ledger.begin_run(&run_id, &pipeline.name()).await?;
     let extractions = AtomicU32::new(0);
     let work = Work { pipeline, options, ledger: &ledger, run_id: &run_id, progress, extractions: &extractions };
-    let mut result = deliver(work, range).await;
+    let mut result = match held {
+        None => deliver(work, range).await,
+        Some(error) => Err(error),
+    };
     if let Ok(report) = &mut result {
+        retire(work, report).await;
         report.warnings.iter_mut().for_each(|warning| *warning = options.hide(warning));
     }
     let outcome = match &result {
@@ -118,8 +125,10 @@ async fn locked(
             ledger.finish_run(&run_id, status, &serde_json::json!(report)).await
         }
         Err(error) => {
-            let told = RunReport::failed(&run_id, &pipeline.spec.name, &options.hide(&error.to_string()), error);
-            ledger.finish_run(&run_id, "failed", &told).await
+            let mut told = RunReport::failed(&run_id, &pipeline.name(), &options.hide(&error.to_string()), error);
+            told["status"] = failed.into();
+            told[breaker::CONFIG] = breaker::config(pipeline, &options.hidden).into();
+            ledger.finish_run(&run_id, failed, &told).await
         }
     };
     ledger.close().await;
@@ -128,12 +137,30 @@ async fn locked(
     Ok(report)
 }
 
+/// Takes away what was delivered too long ago. By then the run has succeeded, and whatever comes up here is a warning.
+async fn retire(work: Work<'_>, report: &mut RunReport) {
+    let Work { pipeline, options, ledger, .. } = work;
+    let Some(stay) = pipeline.spec.delivery.retention.filter(|_| options.local_sink.is_none()) else { return };
+    let before = Timestamp::now().checked_sub(stay.as_std()).unwrap_or(Timestamp::MIN);
+    let take_away = async {
+        for sink in open_sinks(pipeline, None)? {
+            let retired = delivery::retire(ledger, sink.as_ref(), &pipeline.name(), before).await?;
+            report.retired += retired.removed;
+            report.warnings.extend(retired.warnings);
+        }
+        Ok::<(), Error>(())
+    };
+    if let Err(error) = take_away.await {
+        report.warnings.push(format!("files whose time is over could not be taken away: {error}"));
+    }
+}
+
 async fn deliver(work: Work<'_>, range: Option<&Backfill>) -> Result<RunReport> {
     let Work { pipeline, options, ledger, run_id, progress, .. } = work;
     let mut clock = Phases::new(progress.as_ref());
     let sinks = open_sinks(pipeline, options.local_sink.as_deref())?;
     clock.begin("recover", None);
-    let recovery = delivery::recover(ledger, &sinks, &options.state, &pipeline.spec.name, progress.as_ref()).await?;
+    let recovery = delivery::recover(ledger, &sinks, &options.state, &pipeline.name(), progress.as_ref()).await?;
     let mut report = RunReport::begun(pipeline, run_id, work.now());
     report.target = sinks[0].identity().to_owned();
     report.tell_recovery(&recovery);
@@ -361,7 +388,7 @@ impl Run<'_> {
 
 impl Work<'_> {
     fn key(&self, due: &Due, sink: &dyn Sink) -> SlotKey {
-        let pipeline = self.pipeline.spec.name.clone();
+        let pipeline = self.pipeline.name();
         SlotKey { pipeline, target: sink.identity().to_owned(), window: due.key.clone() }
     }
 
@@ -389,7 +416,7 @@ impl Work<'_> {
             nonce_seed: match &self.options.fixed_id {
                 Some(id) => sha256(format!("{id}{}", due.window().map(Window::key).unwrap_or_default()).as_bytes()),
                 None => {
-                    let name = &self.pipeline.spec.name;
+                    let name = self.pipeline.name();
                     sha256(format!("{name}\0{first_target}\0{}", due.key).as_bytes())
                 }
             },
@@ -427,7 +454,7 @@ pub(crate) fn parameters(pipeline: &Pipeline) -> String {
     }
 }
 
-fn run_id(now: Timestamp) -> String {
+pub(crate) fn run_id(now: Timestamp) -> String {
     let seconds = u64::try_from(now.as_second()).unwrap_or_default();
     let stamp = uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.subsec_nanosecond().unsigned_abs());
     uuid::Uuid::new_v7(stamp).to_string()

@@ -14,14 +14,15 @@ pub struct Verified {
     pub path: String,
     /// SHA-256 that was sealed.
     pub sha256: String,
-    /// `intact`, `absent` (a consumer may have collected it), or how it differs.
+    /// `intact`, `retired` (taken away when its time was over), `collected` (gone by then), `absent` (a consumer may
+    /// have collected it), or how it differs.
     pub outcome: String,
 }
 
 impl Verified {
-    /// Whether the target shows the sealed bytes.
+    /// Whether the target shows the sealed bytes, or is not to show them any more.
     pub fn is_intact(&self) -> bool {
-        self.outcome == "intact"
+        matches!(self.outcome.as_str(), "intact" | "retired" | "collected")
     }
 }
 
@@ -29,11 +30,17 @@ impl Verified {
 pub async fn verify(pipeline: &Pipeline, ledger: &Ledger) -> Result<Vec<Verified>> {
     let sinks = pipeline.spec.all_sinks().map(|sink| store::open_sink(sink, &pipeline.base));
     let sinks = sinks.collect::<Result<Vec<_>>>()?;
-    let filter = FileFilter { pipeline: Some(pipeline.spec.name.clone()), run: None, limit: 0 };
+    let filter = FileFilter { pipeline: Some(pipeline.name()), run: None, limit: 0 };
     let mut verified = Vec::new();
+    let fates = ledger.fates(&pipeline.name()).await?;
     for record in ledger.files(&filter).await? {
         let sink = sinks.iter().find(|sink| sink.identity() == record.key.target);
         let Some(sink) = sink.filter(|_| record.state == SlotState::Published) else { continue };
+        if let Some(fate) = fates.get(&(record.slot, record.file.ordinal)) {
+            let outcome = fate.name().to_owned();
+            verified.push(Verified { path: record.file.path, sha256: record.file.sha256, outcome });
+            continue;
+        }
         let outcome = match sink.compare(&record.file, Trust::Bytes).await? {
             Proof::Same => "intact".to_owned(),
             Proof::Absent => "absent".to_owned(),

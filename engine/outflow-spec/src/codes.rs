@@ -1,6 +1,7 @@
 //! The registry of finding codes: what each means, at length, with an example that has it and one that
 //! does not. Examples are the blocks of a pipeline that matter; the other blocks are left out.
 
+mod delivery;
 mod names;
 mod plugins;
 mod references;
@@ -9,6 +10,7 @@ mod schema;
 mod secrets;
 mod yaml;
 
+pub use delivery::*;
 pub use names::*;
 pub use plugins::*;
 pub use references::*;
@@ -79,7 +81,7 @@ impl CodeDoc {
     /// Whether a comment may silence it: what stops the file from being read as a pipeline cannot be silenced.
     pub fn can_be_ignored(&self) -> bool {
         !matches!(self.family(), "OF0" | "OF1" | "OF5" | "OF9")
-            && !matches!(self.code, "OF201" | "OF202" | "OF203" | "OF212")
+            && !matches!(self.code, "OF201" | "OF202" | "OF203" | "OF212" | "OF213")
     }
 
     /// Its family: `OF` and the first digit.
@@ -98,6 +100,6 @@ pub static CODES: &[&CodeDoc] = &[
     &OF001, &OF002, &OF003, &OF004, &OF005, &OF006, &OF007, &OF008, &OF009, &OF010, &OF011, &OF101, &OF102, &OF103,
     &OF104, &OF105, &OF106, &OF107, &OF108, &OF109, &OF110, &OF111, &OF112, &OF113, &OF114, &OF115, &OF116, &OF117,
     &OF118, &OF119, &OF201, &OF202, &OF203, &OF204, &OF205, &OF206, &OF207, &OF208, &OF209, &OF210, &OF211, &OF212,
-    &OF301, &OF302, &OF303, &OF304, &OF305, &OF306, &OF307, &OF308, &OF401, &OF402, &OF403, &OF404, &OF405, &OF406,
-    &OF407, &OF408, &OF501, &OF502, &OF503, &OF601, &OF901, &OF902, &OF903,
+    &OF213, &OF301, &OF302, &OF303, &OF304, &OF305, &OF306, &OF307, &OF308, &OF401, &OF402, &OF403, &OF404, &OF405,
+    &OF406, &OF407, &OF408, &OF501, &OF502, &OF503, &OF601, &OF701, &OF702, &OF703, &OF901, &OF902, &OF903,
 ];

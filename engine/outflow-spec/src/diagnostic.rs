@@ -4,6 +4,7 @@
 use crate::codes::{CodeDoc, Severity};
 use crate::text::Span;
 
+mod delivery;
 mod names;
 mod plugins;
 mod references;
@@ -53,6 +54,11 @@ impl Finding {
     /// Whether it stops a run.
     pub fn is_error(&self) -> bool {
         self.code.severity == Severity::Error
+    }
+
+    /// Whether it says that a comment silences nothing.
+    pub(crate) fn is_unused_ignore(&self) -> bool {
+        self.code.code == "OF901"
     }
 
     /// Whether another finding says the same thing of the same place.

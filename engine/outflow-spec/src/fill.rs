@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::diagnostic::Finding;
-use crate::node::{Node, NodeKind, join};
+use crate::matrix;
+use crate::node::{Entry, Node, NodeKind, join};
 use crate::text::Span;
 
 #[cfg(test)]
@@ -18,6 +19,19 @@ pub trait Lookup {
     fn file(&self, path: &str) -> Result<String, String>;
     /// A parameter given on the command line.
     fn param(&self, name: &str) -> Option<String>;
+    /// A value of the instance that is loaded; there is none outside of an instance.
+    fn matrix(&self, _key: &str) -> Option<MatrixValue> {
+        None
+    }
+}
+
+/// A value of an instance.
+#[derive(Clone, Debug)]
+pub struct MatrixValue {
+    /// The value; none where a finding of the instance already says why.
+    pub text: Option<String>,
+    /// Whether the file itself holds some of it, so that it may not stand for a secret.
+    pub literal: bool,
 }
 
 /// Finds nothing anywhere: every `${…}` needs its default.
@@ -43,6 +57,8 @@ impl Lookup for NoLookup {
 pub struct Filled {
     /// Pointers of the leaves that hold `${…}`.
     pub leaves: BTreeSet<String>,
+    /// Those of them whose value a `matrix` holds as it is.
+    pub literal: BTreeSet<String>,
     /// What could not be filled; such leaves are marked broken.
     pub findings: Vec<Finding>,
 }
@@ -57,10 +73,13 @@ pub fn fill(root: &mut Node, text: &str, lookup: &dyn Lookup) -> Filled {
 fn fill_node(node: &mut Node, pointer: String, text: &str, lookup: &dyn Lookup, filled: &mut Filled) {
     match &mut node.kind {
         NodeKind::Text(value) if value.contains("${") => {
-            let mut leaf = Leaf { source: text, span: node.span, searched: node.span.start };
+            let mut leaf = Leaf { source: text, span: node.span, searched: node.span.start, literal: false };
             match leaf.fill(value, lookup, &mut filled.findings) {
                 Some(result) => *value = result,
                 None => node.broken = true,
+            }
+            if leaf.literal {
+                filled.literal.insert(pointer.clone());
             }
             filled.leaves.insert(pointer);
         }
@@ -70,7 +89,9 @@ fn fill_node(node: &mut Node, pointer: String, text: &str, lookup: &dyn Lookup, 
             }
         }
         NodeKind::Mapping(entries) => {
-            for entry in entries {
+            // Instances fill themselves: what one lacks is no matter of the others.
+            let is_matrix = |entry: &Entry| pointer.is_empty() && entry.key == matrix::KEY;
+            for entry in entries.iter_mut().filter(|entry| !is_matrix(entry)) {
                 fill_node(&mut entry.value, join(&pointer, &entry.key), text, lookup, filled);
             }
         }
@@ -83,6 +104,8 @@ struct Leaf<'a> {
     span: Span,
     /// Placeholders before this byte have been placed already.
     searched: usize,
+    /// Whether a part of it came from a matrix that holds it as it is.
+    literal: bool,
 }
 
 impl Leaf<'_> {
@@ -104,10 +127,13 @@ impl Leaf<'_> {
             rest = &rest[at + length..];
             let span = self.place(written);
             match Placeholder::parse(written).and_then(|placeholder| placeholder.value(lookup)) {
-                Ok(value) => output.push_str(&value),
+                Ok((value, literal)) => {
+                    output.push_str(&value);
+                    self.literal |= literal;
+                }
                 Err(refusal) => {
                     complete = false;
-                    findings.push(refusal.finding(span, written));
+                    findings.extend(refusal.finding(span, written));
                 }
             }
         }
@@ -141,6 +167,7 @@ enum Kind {
     Env,
     File,
     Param,
+    Matrix,
 }
 
 enum Otherwise<'a> {
@@ -153,16 +180,22 @@ enum Otherwise<'a> {
 enum Refusal {
     Malformed(&'static str),
     UnknownKind(String),
-    Unset { what: String, message: Option<String> },
+    Unset {
+        what: String,
+        message: Option<String>,
+    },
+    /// A finding of the instance says why.
+    Told,
 }
 
 impl Refusal {
-    fn finding(self, span: Span, written: &str) -> Finding {
-        match self {
+    fn finding(self, span: Span, written: &str) -> Option<Finding> {
+        Some(match self {
             Refusal::Malformed(reason) => Finding::placeholder_malformed(span, reason),
             Refusal::UnknownKind(kind) => Finding::placeholder_kind(span, written, &kind),
             Refusal::Unset { what, message } => Finding::placeholder_unset(span, &what, message.as_deref()),
-        }
+            Refusal::Told => return None,
+        })
     }
 }
 
@@ -178,6 +211,7 @@ impl<'a> Placeholder<'a> {
             "env" => Kind::Env,
             "file" => Kind::File,
             "param" => Kind::Param,
+            "matrix" => Kind::Matrix,
             _ => return Err(Refusal::UnknownKind(kind.to_owned())),
         };
         let (name, otherwise) = match (rest.split_once(":-"), rest.split_once(":?")) {
@@ -195,7 +229,9 @@ impl<'a> Placeholder<'a> {
                     && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
             }
             Kind::File => true,
-            Kind::Param => name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')),
+            Kind::Param | Kind::Matrix => {
+                name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+            }
         };
         match (name.is_empty(), well_formed) {
             (true, _) => Err(Refusal::Malformed("it names nothing")),
@@ -204,10 +240,23 @@ impl<'a> Placeholder<'a> {
         }
     }
 
-    fn value(&self, lookup: &dyn Lookup) -> Result<String, Refusal> {
+    /// The value, and whether a matrix holds it as it is.
+    fn value(&self, lookup: &dyn Lookup) -> Result<(String, bool), Refusal> {
+        let mut literal = false;
         let (what, found) = match self.kind {
             Kind::Env => (format!("environment variable `{}` is not set", self.name), lookup.env(self.name)),
             Kind::Param => (format!("parameter `{}` is not given", self.name), lookup.param(self.name)),
+            Kind::Matrix => {
+                let what = format!("`{}` is no value of an instance in `matrix`", self.name);
+                match lookup.matrix(self.name) {
+                    Some(MatrixValue { text: None, .. }) => return Err(Refusal::Told),
+                    Some(MatrixValue { text, literal: as_it_is }) => {
+                        literal = as_it_is;
+                        (what, text)
+                    }
+                    None => (what, None),
+                }
+            }
             Kind::File => match lookup.file(self.name) {
                 // One line end closes the file, it is no part of the value.
                 Ok(content) => {
@@ -218,9 +267,9 @@ impl<'a> Placeholder<'a> {
             },
         };
         match (found, &self.otherwise) {
-            (Some(value), Otherwise::Fail) => Ok(value),
-            (Some(value), _) if !value.is_empty() => Ok(value),
-            (_, Otherwise::Default(default)) => Ok((*default).to_owned()),
+            (Some(value), Otherwise::Fail) => Ok((value, literal)),
+            (Some(value), _) if !value.is_empty() => Ok((value, literal)),
+            (_, Otherwise::Default(default)) => Ok(((*default).to_owned(), false)),
             (_, Otherwise::Fail) => Err(Refusal::Unset { what, message: None }),
             (found, Otherwise::FailWith(message)) => {
                 let what = if found.is_some() { format!("`{}` is empty", self.name) } else { what };
@@ -228,4 +277,9 @@ impl<'a> Placeholder<'a> {
             }
         }
     }
+}
+
+/// Whether a text says something itself, beside placeholders that are filled from outside.
+pub(crate) fn has_literal(text: &str) -> bool {
+    !crate::lint::literal_secret::outside_placeholders(text).is_empty()
 }

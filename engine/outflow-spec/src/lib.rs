@@ -4,6 +4,7 @@
 
 pub mod codes;
 mod component;
+pub mod delivery;
 pub mod diagnostic;
 pub mod duration;
 pub mod fill;
@@ -12,7 +13,9 @@ pub mod incremental;
 pub mod layout;
 pub mod lint;
 pub mod load;
+pub mod matrix;
 pub mod node;
+pub mod notify;
 pub mod pipeline;
 mod prepare;
 pub mod project;
@@ -28,10 +31,12 @@ mod written;
 pub mod yaml;
 
 pub use codes::explain;
+pub use delivery::DeliverySpec;
 pub use diagnostic::Finding;
 pub use fill::Lookup;
 pub use lint::check_columns;
 pub use load::{Language, LoadOptions, Loaded, load};
-pub use pipeline::{DeliverySpec, PipelineSpec};
+pub use matrix::{Instance, Matrix};
+pub use pipeline::PipelineSpec;
 pub use project::{Project, ProjectSpec};
 pub use schema::{LayoutSchema, PluginOptions, project_schema, schema};

@@ -13,6 +13,7 @@ use crate::text::Span;
 
 pub(crate) mod bucket_name;
 pub(crate) mod columns;
+pub(crate) mod delivery;
 pub(crate) mod dialect;
 pub(crate) mod hash_key;
 pub(crate) mod host_key;
@@ -20,6 +21,7 @@ pub(crate) mod incremental;
 pub(crate) mod known_names;
 pub(crate) mod literal_secret;
 pub(crate) mod name_unique;
+pub(crate) mod notices;
 pub(crate) mod option_applies;
 pub(crate) mod options_agree;
 pub(crate) mod outputs;
@@ -40,6 +42,7 @@ type Rule = fn(&Scope<'_>, &mut Vec<Finding>);
 const RULES: &[Rule] = &[
     bucket_name::check,
     columns::check,
+    delivery::check,
     dialect::check,
     hash_key::check,
     host_key::check,
@@ -47,6 +50,7 @@ const RULES: &[Rule] = &[
     known_names::check,
     literal_secret::check,
     name_unique::check,
+    notices::check,
     option_applies::check,
     options_agree::check,
     path_shape::check,
@@ -85,6 +89,8 @@ pub(crate) struct Scope<'a> {
     pub places: &'a Places,
     /// Leaves that hold `${…}`.
     pub filled: &'a BTreeSet<String>,
+    /// Those of them whose value a `matrix` holds as it is.
+    pub literal: &'a BTreeSet<String>,
     /// Blocks that are known to be broken.
     pub muted: &'a BTreeSet<String>,
     /// The spec, if the file loads.

@@ -230,6 +230,7 @@ fn read<T: Document>(
         value: &value,
         places: &loaded.places,
         filled: &connected.filled,
+        literal: &filled.literal,
         muted: &muted,
         spec: loaded.spec.as_ref().and_then(Document::pipeline),
     };

@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::delivery::DeliverySpec;
 use crate::incremental::IncrementalSpec;
 use crate::layout::LayoutSpec;
+use crate::matrix::MatrixSpec;
+use crate::notify::NotifySpec;
 use crate::sink::SinkSpec;
 use crate::source::SourceSpec;
 use crate::transform::TransformSpec;
@@ -63,6 +66,16 @@ pub struct PipelineSpec {
     /// Rules of delivery.
     #[serde(default)]
     pub delivery: DeliverySpec,
+    /// The instances of the pipeline: a list with the values of each, or a file with such a list. `${matrix:key}`
+    /// stands for a value of the instance. An instance is called what its key `instance` says, or else its first key.
+    /// Each has its own state and its own outcome: where one fails the others go on.
+    /// Example: `[{client_id: "0000", bucket: acme-feeds}]` or `{file: clients.yaml}`.
+    #[serde(default)]
+    pub matrix: Option<MatrixSpec>,
+    /// Who is told of failures and recoveries, beside those whom `outflow.yaml` names.
+    /// Example: `[{on: [failure, recovery], webhook: "${env:ALERT_URL}"}]`.
+    #[serde(default)]
+    pub notify: Vec<NotifySpec>,
 }
 
 impl PipelineSpec {
@@ -70,18 +83,4 @@ impl PipelineSpec {
     pub fn all_sinks(&self) -> impl Iterator<Item = &SinkSpec> {
         self.sink.iter().chain(&self.sinks)
     }
-}
-
-/// Rules of delivery.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DeliverySpec {
-    /// How many rows may go to the dead-letter file before the run fails, nothing published.
-    /// Unset: any number. Example: `0`.
-    #[serde(default)]
-    pub max_rejects: Option<u64>,
-    /// Whether one small file is written to the target, read, written over in vain and deleted before anything is read
-    /// from the source; where that fails nothing is extracted. Default `false`. Example: `true`.
-    #[serde(default)]
-    pub preflight: bool,
 }

@@ -10,6 +10,7 @@ use crate::diagnostic::Finding;
 use crate::fill::Lookup;
 use crate::load::{self, Language, Loaded};
 use crate::node::{Entry, Node, NodeKind, join};
+use crate::notify::NotifySpec;
 use crate::schema::check::found;
 use crate::sink::SinkSpec;
 use crate::text::Span;
@@ -32,6 +33,10 @@ pub struct ProjectSpec {
     /// Example: `{acme_bucket: {s3: {bucket: acme-feeds, region: eu-west-1}}}`.
     #[serde(default)]
     pub connections: BTreeMap<String, SinkSpec>,
+    /// Who is told of failures and recoveries of every pipeline, beside those whom the pipeline itself names.
+    /// Example: `[{on: [failure, recovery], webhook: "${env:ALERT_URL}"}]`.
+    #[serde(default)]
+    pub notify: Vec<NotifySpec>,
 }
 
 /// A target that the project file declares. Stands where a sink stands.

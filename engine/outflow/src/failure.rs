@@ -8,6 +8,9 @@ use outflow_engine::report::SCHEMA;
 use crate::output;
 use crate::redaction::Redaction;
 
+/// The exit code that says that another process works on the same.
+pub const LOCKED: u8 = 6;
+
 /// What stops a command.
 pub enum Failure {
     /// The pipeline file has errors; they were printed already.
@@ -41,22 +44,24 @@ impl Failure {
         ExitCode::from(self.code())
     }
 
+    /// Whose failure it is, and what went wrong.
+    pub fn cause(&self) -> (Class, String) {
+        match self {
+            Self::Findings => (Class::GeneralError, "the pipeline file has errors".to_owned()),
+            Self::Engine(error, redaction) => (error.class(), redaction.hide(&error.to_string())),
+            Self::Usage(error) => (Class::GeneralError, format!("{error:#}")),
+        }
+    }
+
     /// The report of a run that ended so.
     pub fn told(&self, pipeline: &str) -> serde_json::Value {
-        let class = match self {
-            Self::Engine(error, _) => error.class(),
-            _ => Class::GeneralError,
-        };
-        let (error, hint, domain, retry) = match self {
-            Self::Findings => {
-                let hint = "`outflow lint` shows them".to_owned();
-                ("the pipeline file has errors".to_owned(), Some(hint), Domain::User, Retry::Never)
-            }
+        let (class, error) = self.cause();
+        let (hint, domain, retry) = match self {
+            Self::Findings => (Some("`outflow lint` shows them".to_owned()), Domain::User, Retry::Never),
             Self::Engine(error, redaction) => {
-                let hint = error.hint_text().map(|hint| redaction.hide(hint));
-                (redaction.hide(&error.to_string()), hint, error.domain(), error.retry())
+                (error.hint_text().map(|hint| redaction.hide(hint)), error.domain(), error.retry())
             }
-            Self::Usage(error) => (format!("{error:#}"), None, Domain::User, Retry::Never),
+            Self::Usage(_) => (None, Domain::User, Retry::Never),
         };
         serde_json::json!({
             "schema": SCHEMA, "pipeline": pipeline, "status": "failed",
@@ -69,7 +74,7 @@ impl Failure {
         match self {
             Self::Findings | Self::Usage(_) => 2,
             Self::Engine(error, _) => match (error.retry(), error.domain()) {
-                (Retry::Locked, _) => 6,
+                (Retry::Locked, _) => LOCKED,
                 (Retry::Later, _) => 4,
                 (Retry::Never, Domain::User) if error.is_config() => 2,
                 (Retry::Never, _) => 3,

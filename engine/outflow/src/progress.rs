@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount, MultiProgress, ProgressBar, ProgressStyle};
 use outflow_engine::progress::{Event, Progress, Quiet};
 
 use crate::output;
@@ -21,12 +21,30 @@ pub enum Show {
     None,
 }
 
-/// Watches a run as the user wants it.
-pub fn watcher(show: Show, pipeline: &str) -> Arc<dyn Progress> {
-    match show {
-        Show::None => Arc::new(Quiet),
-        Show::Auto if std::io::stderr().is_terminal() => Arc::new(Bar::new(pipeline)),
-        Show::Auto => Arc::new(Lines::new(pipeline)),
+/// Watches runs as the user wants it: on a terminal, each that is under way has a bar.
+pub struct Watchers {
+    show: Show,
+    bars: MultiProgress,
+}
+
+impl Watchers {
+    /// Watchers of no run yet.
+    pub fn new(show: Show) -> Self {
+        Self { show, bars: MultiProgress::new() }
+    }
+
+    /// Watches one more run.
+    pub fn watch(&self, pipeline: &str) -> Arc<dyn Progress> {
+        match self.show {
+            Show::None => Arc::new(Quiet),
+            Show::Auto if std::io::stderr().is_terminal() => Arc::new(Bar::new(pipeline, &self.bars)),
+            Show::Auto => Arc::new(Lines::new(pipeline)),
+        }
+    }
+
+    /// Takes the bars away while something is written.
+    pub fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bars.suspend(write)
     }
 }
 
@@ -37,8 +55,8 @@ struct Bar {
 }
 
 impl Bar {
-    fn new(pipeline: &str) -> Self {
-        let bar = ProgressBar::new_spinner().with_prefix(pipeline.to_owned());
+    fn new(pipeline: &str, bars: &MultiProgress) -> Self {
+        let bar = bars.add(ProgressBar::new_spinner().with_prefix(pipeline.to_owned()));
         bar.enable_steady_tick(Duration::from_millis(100));
         Self { bar, phase: Mutex::default(), rows: AtomicU64::new(0) }
     }

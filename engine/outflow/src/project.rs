@@ -1,5 +1,7 @@
 //! Pipeline and project files on disk: finding them, reading them with the environment's values, and what the linter
-//! says of them.
+//! says of them. Loading those that are to run is in `members`.
+
+mod members;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,11 +16,14 @@ use outflow_engine::plugin::{self, Described, Refusal};
 use outflow_spec::project::FILE_NAME;
 use outflow_spec::render::{self, Report};
 use outflow_spec::yaml::MAX_BYTES;
-use outflow_spec::{Finding, Language, LayoutSchema, LoadOptions, Loaded, Lookup, PluginOptions, Project, ProjectSpec};
+use outflow_spec::{
+    Finding, Instance, Language, LayoutSchema, LoadOptions, Loaded, Lookup, PluginOptions, Project, ProjectSpec,
+};
 
 use crate::failure::Failure;
 use crate::output;
 use crate::redaction::Redaction;
+pub use members::{Member, findings, load, load_every, load_instance};
 
 /// `--param NAME=VALUE`.
 #[derive(Clone, Debug)]
@@ -51,33 +56,12 @@ pub fn language() -> anyhow::Result<Language> {
     Language::new(&layouts()).context("the embedded layouts cannot be used")
 }
 
-/// A pipeline file, checked.
-pub struct Checked {
-    /// The file and its findings.
-    pub loaded: Loaded,
-    /// What must not show of it and of its project.
-    pub redaction: Redaction,
-    /// The project it is part of.
-    pub project: Option<ProjectFile>,
-}
-
 /// A project file.
 pub struct ProjectFile {
     /// Where it is.
     pub path: PathBuf,
     /// What it says.
     pub project: Project,
-}
-
-/// Reads and checks a pipeline file and the project file above it. `${env:…}`, `${file:…}` and `${param:…}` take their
-/// values from here; messages about the pipeline go through the redaction.
-pub fn check(language: &Language, path: &Path, text: &str, parameters: &[Parameter]) -> anyhow::Result<Checked> {
-    let lookup = Environment { base: folder(path), parameters: named(parameters), redaction: RefCell::default() };
-    let project = project_above(&lookup.base, &lookup)?;
-    let options = LoadOptions { language, lookup: &lookup, project: project.as_ref().map(|file| &file.project) };
-    let loaded = outflow_spec::load(text, &options);
-    let loaded = with_plugins(&options, text, &lookup, loaded);
-    Ok(Checked { loaded, redaction: lookup.redaction.into_inner(), project })
 }
 
 /// The project file of a folder: its own, or the nearest above. What fills it in is hidden from messages about the
@@ -110,7 +94,13 @@ pub fn check_project(path: &Path, parameters: &[Parameter]) -> anyhow::Result<Pr
 
 /// Checks the options of plugins from files too, by the schemas that these give. A plugin that is not the pinned one
 /// is a finding, and nothing of it is run.
-fn with_plugins(first: &LoadOptions<'_>, text: &str, lookup: &Environment, loaded: Loaded) -> Loaded {
+fn with_plugins(
+    first: &LoadOptions<'_>,
+    text: &str,
+    lookup: &Environment,
+    instance: Option<&Instance>,
+    loaded: Loaded,
+) -> Loaded {
     let described = loaded.spec.as_ref().map(|spec| plugin::describe(spec, &lookup.base)).unwrap_or_default();
     if described.is_empty() {
         return loaded;
@@ -123,7 +113,7 @@ fn with_plugins(first: &LoadOptions<'_>, text: &str, lookup: &Environment, loade
         }
     }
     let mut loaded = match first.language.with_options(&options) {
-        Ok(language) => outflow_spec::load(text, &LoadOptions { language: &language, ..*first }),
+        Ok(language) => members::read_as(text, &LoadOptions { language: &language, ..*first }, instance),
         Err(error) => {
             refusals.push((String::new(), Refusal::Unusable(error.to_string())));
             loaded
@@ -149,7 +139,7 @@ fn with_plugins(first: &LoadOptions<'_>, text: &str, lookup: &Environment, loade
 
 /// Adds what can be told once the file is typed: its layout's own word, and where the input is at hand, whether
 /// columns and expressions fit it. Connects to nothing.
-pub fn check_further(path: &Path, loaded: &mut Loaded, redaction: &Redaction) -> anyhow::Result<()> {
+fn check_further(path: &Path, loaded: &mut Loaded, redaction: &Redaction) -> anyhow::Result<()> {
     let Some(spec) = loaded.spec.clone().filter(|_| !loaded.has_errors()) else { return Ok(()) };
     let pipeline = match Pipeline::from_spec(spec, loaded.text(), &folder(path)) {
         Ok(pipeline) => pipeline,
@@ -173,6 +163,7 @@ pub fn check_further(path: &Path, loaded: &mut Loaded, redaction: &Redaction) ->
             Origin::Transform if told => continue,
             Origin::Transform => Finding::sql_expression(span, &message),
             Origin::Plugin => Finding::plugin_unusable(span, &message),
+            Origin::Key => Finding::key_unusable(span, &message),
             Origin::LayoutOption | Origin::LayoutColumns => {
                 Finding::layout_option(span, &pipeline.layout.name, &message)
             }
@@ -201,29 +192,6 @@ fn text(path: &Path) -> std::io::Result<String> {
     String::from_utf8(bytes).map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
-/// Loads a pipeline that is to run; findings are printed, and errors among them stop.
-pub fn load(path: &Path, parameters: &[Parameter]) -> Result<(Pipeline, Redaction), Failure> {
-    let text = read(path)?;
-    let Checked { loaded, redaction, project } = check(&language()?, path, &text, parameters)?;
-    let mut sound = true;
-    let mut project_spec = None;
-    if let Some(ProjectFile { path, project }) = project {
-        sound &= passes(&path, &project.loaded);
-        project_spec = project.loaded.spec;
-    }
-    sound &= passes(path, &loaded);
-    match loaded.spec {
-        Some(spec) if sound => match Pipeline::from_spec(spec, &text, &folder(path)) {
-            Ok(pipeline) => {
-                let project = project_spec.unwrap_or_default();
-                Ok((pipeline.with_parameters(named(parameters)).with_project(project), redaction))
-            }
-            Err(error) => Err(Failure::Engine(error, redaction)),
-        },
-        _ => Err(Failure::Findings),
-    }
-}
-
 /// Loads the project file of a folder or above, with the folder it is in; findings are printed, and errors stop.
 pub fn load_project(below: &Path, parameters: &[Parameter]) -> Result<(ProjectSpec, PathBuf, Redaction), Failure> {
     let lookup = Environment { base: below.to_owned(), parameters: named(parameters), redaction: RefCell::default() };
@@ -231,18 +199,23 @@ pub fn load_project(below: &Path, parameters: &[Parameter]) -> Result<(ProjectSp
         let hint = "it is looked for in this folder and those above";
         return Err(anyhow::anyhow!("there is no `{FILE_NAME}`\nhint: {hint}").into());
     };
-    let sound = passes(&path, &project.loaded);
+    let sound = passes(&path, project.loaded.text(), &project.loaded.findings);
     match project.loaded.spec {
         Some(spec) if sound => Ok((spec, folder(&path), lookup.redaction.into_inner())),
         _ => Err(Failure::Findings),
     }
 }
 
+/// The state folder of a pipeline, or of the instance that it is: in the folder given, or in that beside its file.
+pub fn state(pipeline: &Pipeline, given: Option<&PathBuf>) -> PathBuf {
+    pipeline.state(&given.cloned().unwrap_or_else(|| pipeline.base.join(".outflow")))
+}
+
 /// Prints the errors of a file and says whether there are none.
-fn passes<T>(path: &Path, loaded: &Loaded<T>) -> bool {
-    let errors = loaded.findings.iter().filter(|finding| finding.is_error()).cloned().collect::<Vec<_>>();
+fn passes(path: &Path, text: &str, findings: &[Finding]) -> bool {
+    let errors = findings.iter().filter(|finding| finding.is_error()).cloned().collect::<Vec<_>>();
     if !errors.is_empty() {
-        let report = Report { path: &path.display().to_string(), text: loaded.text(), findings: &errors };
+        let report = Report { path: &path.display().to_string(), text, findings: &errors };
         output::tell(&render::human(&[report], colour(&std::io::stderr())));
     }
     errors.is_empty()

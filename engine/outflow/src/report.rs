@@ -69,6 +69,13 @@ pub fn human(report: &RunReport) -> String {
         let codes = report.rejects.codes.iter().map(|(code, count)| format!("{count} {code}")).collect::<Vec<_>>();
         let _ = writeln!(text, "  rejected rows ({}) are in {path}", codes.join(", "));
     }
+    if report.retired > 0 {
+        let _ = writeln!(
+            text,
+            "  retired: {} taken away, for the time they stay is over",
+            counted(report.retired as usize, "file")
+        );
+    }
     for warning in &report.warnings {
         let _ = writeln!(text, "  warning: {warning}");
     }

@@ -11,7 +11,7 @@ static LANGUAGE: LazyLock<Language> = LazyLock::new(|| Language::new(&[]).expect
 /// Loads the bytes as a pipeline file.
 pub fn run(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let loaded = load(&text, &LoadOptions { language: &LANGUAGE, lookup: &NoLookup });
+    let loaded = load(&text, &LoadOptions { language: &LANGUAGE, lookup: &NoLookup, project: None });
     assert!(loaded.spec.is_some() || loaded.has_errors(), "no pipeline, and nothing wrong");
     let findings = [Report { path: "fuzz.yaml", text: &text, findings: &loaded.findings }];
     for shown in [

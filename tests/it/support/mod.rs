@@ -9,6 +9,8 @@ pub mod console;
 pub mod ftp_script;
 pub mod golden;
 pub mod kits;
+pub mod listener;
+pub mod mail;
 pub mod moto;
 pub mod postgres;
 pub mod process;

@@ -1,4 +1,4 @@
-//! A Python environment with the packages that judge outflow from outside: boto3, moto, DuckDB, PyArrow,
+//! A Python environment with the packages that judge outflow from outside: aiosmtpd, boto3, moto, DuckDB, PyArrow,
 //! check-jsonschema.
 //! It is made once below the target folder; tests that start together wait for the first.
 
@@ -12,6 +12,7 @@ use super::process::{Outcome, run};
 
 /// Packages with their versions; another list makes another environment.
 const PACKAGES: &[&str] = &[
+    "aiosmtpd==1.4.6",
     "boto3==1.44.5",
     "check-jsonschema==0.39.0",
     "duckdb==2.0.0",

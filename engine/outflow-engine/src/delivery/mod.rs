@@ -6,6 +6,7 @@
 mod fuzz;
 mod publish;
 mod recover;
+mod retention;
 mod seal;
 #[cfg(test)]
 mod tests;
@@ -15,4 +16,5 @@ pub use fuzz::run as fuzz;
 pub(crate) use publish::discard_spool;
 pub use publish::{Published, publish};
 pub use recover::{Recovery, recover};
+pub use retention::{Retired, retire};
 pub use seal::seal;

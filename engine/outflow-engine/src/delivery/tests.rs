@@ -3,6 +3,7 @@
 mod faulty;
 #[cfg(feature = "kill-points")]
 mod killed;
+mod retention;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,9 +7,11 @@
 
 mod counters;
 mod files;
+mod history;
 mod lock;
 pub(crate) mod positions;
 mod remembered;
+mod retired;
 mod runs;
 mod slots;
 mod sqlite;
@@ -20,9 +22,11 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub use files::{FileFilter, FileRecord};
+pub use history::{Ending, History, PastRun};
 pub use lock::StateLock;
 pub(crate) use lock::make_private;
 pub use positions::{AuditRecord, Position, Whose};
+pub use retired::{Expired, Fate};
 pub use runs::{RunFilter, RunRecord};
 pub use sqlite::Ledger;
 pub use state::{LastNumbers, Manifest, PlanRecord, Role, SealedFile, Slot, SlotKey, SlotState};

@@ -20,7 +20,7 @@ impl RunReport {
         Self {
             schema: SCHEMA.to_owned(),
             run_id: run_id.to_owned(),
-            pipeline: pipeline.spec.name.clone(),
+            pipeline: pipeline.name(),
             status: Status::AlreadyDelivered,
             scheduled: now,
             window: String::new(),
@@ -40,6 +40,7 @@ impl RunReport {
             inputs: Vec::new(),
             reads: 0,
             phases: Vec::new(),
+            retired: 0,
             warnings: Vec::new(),
         }
     }
@@ -187,6 +188,7 @@ impl RunReport {
                 hint: error.hint_text().map(hide),
                 domain: error.domain(),
                 retry: error.retry(),
+                class: error.class(),
             }),
         });
     }

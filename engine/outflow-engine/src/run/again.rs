@@ -43,7 +43,7 @@ pub async fn redeliver(
     let work = Work { pipeline, options, ledger: &ledger, run_id: &run_id, progress, extractions: &extractions };
     let mut told = Vec::new();
     let sinks = open_sinks(pipeline, options.local_sink.as_deref())?;
-    for slot in ledger.slots_in(&pipeline.spec.name, SlotState::Published, None).await? {
+    for slot in ledger.slots_in(&pipeline.name(), SlotState::Published, None).await? {
         let Some(sink) = sinks.iter().find(|sink| sink.identity() == slot.key.target) else { continue };
         let manifest = ledger.manifest(&slot).await?;
         if manifest.files.iter().any(|file| paths.contains(&file.path)) {

@@ -214,7 +214,9 @@ impl Work<'_> {
             other.outputs(&made.columns).await?;
             other.as_mut()
         };
-        for artifact in spool::companions(layout, &made.files, target).await? {
+        let mut artifacts = spool::checksums(self.pipeline.spec.delivery.checksums, &made.files);
+        artifacts.extend(spool::companions(layout, &made.files, target).await?);
+        for artifact in artifacts {
             let spool_path = folder.join(format!("{:06}", files.len()));
             write_synced(&spool_path, &artifact.body)?;
             files.push(SealedFile {

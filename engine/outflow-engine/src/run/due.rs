@@ -50,7 +50,7 @@ impl Due {
 impl Work<'_> {
     /// Whose watermark counts at a sink.
     pub(super) fn whose(&self, sink: &dyn Sink) -> Whose {
-        let (pipeline, scope) = (self.pipeline.spec.name.clone(), super::parameters(self.pipeline));
+        let (pipeline, scope) = (self.pipeline.name(), super::parameters(self.pipeline));
         Whose { pipeline, target: sink.identity().to_owned(), scope }
     }
 
@@ -87,7 +87,7 @@ impl Run<'_> {
         let mut all: Vec<Due> = Vec::new();
         for goal in self.goals.active() {
             let last = match pipeline.compares() {
-                true => Delivered::last(ledger, &pipeline.spec.name, self.goals.sink(goal).identity()).await?,
+                true => Delivered::last(ledger, &pipeline.name(), self.goals.sink(goal).identity()).await?,
                 false => None,
             };
             match all.iter_mut().find(|due| due.last == last) {

@@ -3,6 +3,7 @@
 //! Nothing here touches a target, and nothing is forced to disk before it is sealed.
 
 mod archive;
+mod checksum;
 mod name;
 mod place;
 mod route;
@@ -25,6 +26,7 @@ use crate::kill_point;
 use crate::plan::PlannedOutput;
 use crate::progress::{Event, Progress};
 pub use archive::merge;
+pub use checksum::checksums;
 pub use name::nonce;
 use place::{Placed, Placer};
 use route::Router;

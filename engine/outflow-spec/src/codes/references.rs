@@ -41,7 +41,7 @@ pub static OF203: CodeDoc = CodeDoc {
     severity: Severity::Error,
     raised_by: RaisedBy::Rule,
     explanation: "Placeholders say where they look: `env` for environment variables, `file` for the content of a \
-        file, `param` for `--param`.",
+        file, `param` for `--param`, `matrix` for the values of an instance.",
     bad: r#"sink:
   local: {path: "${OUT}"}
 "#,
@@ -194,4 +194,19 @@ pub static OF212: CodeDoc = CodeDoc {
   connection: acme_bucket
   path: in/feeds
 ",
+};
+
+/// Entry of a matrix cannot be used.
+pub static OF213: CodeDoc = CodeDoc {
+    code: "OF213",
+    title: "instance cannot be used",
+    severity: Severity::Error,
+    raised_by: RaisedBy::Rule,
+    explanation: "Each entry of `matrix` is an instance of the pipeline with a name of its own: what its key \
+        `instance` says, or else the value of its first key. Names are folders of the state and show in reports, so \
+        they are written as they are, without `${…}`, and no two are the same.",
+    bad: r#"matrix: [{client_id: "0001"}, {client_id: "0001"}]
+"#,
+    good: r#"matrix: [{client_id: "0001"}, {client_id: "0002"}]
+"#,
 };

@@ -17,16 +17,17 @@ impl Finding {
     /// `${…}` that cannot be read.
     pub fn placeholder_malformed(span: Span, reason: &str) -> Self {
         Self::new(&codes::OF202, span, format!("`${{…}}` cannot be read: {reason}"), "malformed")
-            .with_help("write `${env:NAME}`, `${file:path}` or `${param:name}`, or `$${` for the characters themselves")
+            .with_help("write `${env:NAME}`, `${file:path}`, `${param:name}` or `${matrix:key}`, or `$${` for the characters themselves")
     }
 
     /// `${…}` of a kind that does not exist.
     pub fn placeholder_kind(span: Span, written: &str, kind: &str) -> Self {
         let finding = Self::new(&codes::OF203, span, format!("`{written}` names no place to look"), "unknown kind");
-        match similar(kind, ["env", "file", "param"]) {
+        match similar(kind, ["env", "file", "param", "matrix"]) {
             Some(name) => finding.with_help(format!("a similar kind exists: `${{{name}:…}}`")),
             None => {
-                finding.with_help("write `${env:…}`, `${file:…}` or `${param:…}`; `$${` for the characters themselves")
+                let kinds = "write `${env:…}`, `${file:…}`, `${param:…}` or `${matrix:…}`";
+                finding.with_help(format!("{kinds}; `$${{` for the characters themselves"))
             }
         }
     }
@@ -99,5 +100,10 @@ impl Finding {
     fn without_fix(mut self) -> Self {
         self.fix = None;
         self
+    }
+
+    /// An entry of a matrix, or the whole, that cannot be used.
+    pub fn matrix_entry(span: Span, message: &str, help: &str) -> Self {
+        Self::new(&codes::OF213, span, format!("`matrix`: {message}"), "cannot be used").with_help(help)
     }
 }

@@ -34,7 +34,8 @@ fn check_value(scope: &Scope<'_>, pointer: &str, value: &Value, candidates: &[&V
         }
         Value::String(text) => {
             let is_secret = candidates.iter().any(|schema| schema.get("writeOnly") == Some(&Value::Bool(true)));
-            if is_secret && !outside_placeholders(text).is_empty() {
+            let is_literal = !outside_placeholders(text).is_empty() || scope.literal.contains(pointer);
+            if is_secret && is_literal {
                 let field = tokens(pointer).pop().unwrap_or_default();
                 findings.push(Finding::literal_secret(scope.span(pointer), &field));
             } else if let Some((kind, start, end)) = credential(text) {
@@ -46,7 +47,7 @@ fn check_value(scope: &Scope<'_>, pointer: &str, value: &Value, candidates: &[&V
 }
 
 /// What a text says itself: all but placeholders, with the defaults they carry.
-fn outside_placeholders(text: &str) -> String {
+pub(crate) fn outside_placeholders(text: &str) -> String {
     let mut literal = String::new();
     let mut rest = text;
     while let Some(open) = rest.find("${") {

@@ -101,7 +101,7 @@ fn check_format(scope: &Scope<'_>, output: &Output, findings: &mut Vec<Finding>)
 }
 
 /// Whether a template waits for the written file.
-fn names_facts(scope: &Scope<'_>, pointer: &str) -> bool {
+pub(crate) fn names_facts(scope: &Scope<'_>, pointer: &str) -> bool {
     let names = names_in(scope.written_at(pointer)).unwrap_or_default();
     ["rows", "bytes", "sha256"].into_iter().any(|fact| names.contains(fact))
 }

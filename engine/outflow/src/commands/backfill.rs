@@ -9,7 +9,7 @@ use outflow_engine::run::{Backfill, RunOptions, backfill};
 
 use super::{Format, block_on, confirm};
 use crate::failure::Failure;
-use crate::progress::{Show, watcher};
+use crate::progress::{Show, Watchers};
 use crate::project::{self, Parameter};
 use crate::{output, report};
 
@@ -25,6 +25,9 @@ Examples:
 pub struct Args {
     /// Pipeline file
     pipeline: PathBuf,
+    /// The instance of a pipeline with a `matrix`
+    #[arg(long, value_name = "NAME")]
+    instance: Option<String>,
     /// Where the first window begins: an instant, or a date in the pipeline's time zone
     #[arg(long, value_name = "POSITION")]
     from: String,
@@ -56,13 +59,13 @@ pub struct Args {
 
 /// Lists the windows, asks, delivers them.
 pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
-    let (pipeline, redaction) = project::load(&args.pipeline, &args.parameters)?;
+    let (pipeline, redaction) = project::load_instance(&args.pipeline, &args.parameters, args.instance.as_ref())?;
     let range = Backfill { from: args.from.clone(), to: args.to.clone(), parallel: args.parallel.into() };
     let windows = match range.windows(&pipeline) {
         Ok(windows) => windows,
         Err(error) => return Err(Failure::Engine(error, redaction)),
     };
-    let mut text = format!("{}: {} to deliver\n", pipeline.spec.name, report::counted(windows.len(), "window"));
+    let mut text = format!("{}: {} to deliver\n", pipeline.name(), report::counted(windows.len(), "window"));
     for window in windows.iter().take(SHOWN) {
         text += &format!("  {} to {}\n", window.lo.as_deref().unwrap_or_default(), window.hi);
     }
@@ -74,14 +77,14 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
     let options = RunOptions {
         now: Timestamp::now(),
         at: None,
-        state: args.state.clone().unwrap_or_else(|| pipeline.base.join(".outflow")),
+        state: project::state(&pipeline, args.state.as_ref()),
         local_sink: None,
         max_rejects: None,
         memory: args.memory / usize::from(args.parallel),
         hidden: redaction.pairs(),
         fixed_id: None,
     };
-    let progress = watcher(args.progress, &pipeline.spec.name);
+    let progress = Watchers::new(args.progress).watch(&pipeline.name());
     let told = block_on(backfill(&pipeline, &options, &range, &progress))?;
     let told = told.map_err(|error| Failure::Engine(error, redaction))?;
     output::print(&match args.format {

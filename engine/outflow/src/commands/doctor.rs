@@ -30,6 +30,9 @@ pub struct Args {
     /// Pipeline files, for their sinks
     #[arg(value_name = "PIPELINE")]
     pipelines: Vec<PathBuf>,
+    /// Only these instances of a pipeline with a `matrix`. Default: all
+    #[arg(long = "instance", value_name = "NAME", requires = "pipelines")]
+    instances: Vec<String>,
     /// Connections of the project file in this folder or above
     #[arg(long = "connection", value_name = "NAME")]
     connections: Vec<String>,
@@ -86,12 +89,14 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
 fn patients(args: &Args) -> Result<Vec<Patient>, Failure> {
     let mut patients = Vec::new();
     for path in &args.pipelines {
-        let (pipeline, redaction) = project::load(path, &args.parameters)?;
-        let state = args.state.clone().unwrap_or_else(|| pipeline.base.join(".outflow"));
-        for target in pipeline.spec.all_sinks() {
-            let sink = open_sink(target, &pipeline.base);
-            let sink = sink.map_err(|error| Failure::Engine(error, redaction.clone()))?;
-            patients.push(Patient { sink, redaction: redaction.clone(), state: Some(state.clone()) });
+        for member in project::load_every(path, &args.parameters, &args.instances)? {
+            let (pipeline, redaction) = member.loaded?;
+            let state = project::state(&pipeline, args.state.as_ref());
+            for target in pipeline.spec.all_sinks() {
+                let sink = open_sink(target, &pipeline.base);
+                let sink = sink.map_err(|error| Failure::Engine(error, redaction.clone()))?;
+                patients.push(Patient { sink, redaction: redaction.clone(), state: Some(state.clone()) });
+            }
         }
     }
     if args.pipelines.is_empty() || !args.connections.is_empty() {

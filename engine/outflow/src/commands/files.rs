@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use outflow_engine::error::Error;
 use outflow_engine::ledger::{FileFilter, FileRecord, Ledger};
 use outflow_engine::progress::{Progress, Quiet};
 use outflow_engine::run::{Redelivered, RunOptions, redeliver};
 use outflow_engine::verify::{Verified, verify};
 
-use super::runs::{State, ledger};
+use super::runs::{State, ledger, ledgers};
 use super::{Format, block_on};
 use crate::failure::Failure;
 use crate::output;
@@ -45,6 +46,9 @@ pub struct List {
 pub struct Verify {
     /// Pipeline file
     pipeline: PathBuf,
+    /// The instance of a pipeline with a `matrix`
+    #[arg(long, value_name = "NAME")]
+    instance: Option<String>,
     /// Value of `${param:NAME}` in the pipeline file
     #[arg(long = "param", value_name = "NAME=VALUE")]
     parameters: Vec<Parameter>,
@@ -61,6 +65,9 @@ pub struct Verify {
 pub struct Redeliver {
     /// Pipeline file
     pipeline: PathBuf,
+    /// The instance of a pipeline with a `matrix`
+    #[arg(long, value_name = "NAME")]
+    instance: Option<String>,
     /// Paths below the target, as `files list` tells them
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
@@ -89,7 +96,14 @@ pub fn execute(command: &Command) -> Result<ExitCode, Failure> {
 
 fn list(args: &List) -> Result<ExitCode, Failure> {
     let filter = FileFilter { pipeline: args.pipeline.clone(), run: None, limit: args.limit };
-    let files = block_on(async { ledger(&args.state).await?.files(&filter).await })??;
+    let mut files = block_on(async {
+        let mut files = Vec::new();
+        for ledger in ledgers(&args.state).await? {
+            files.extend(ledger.files(&filter).await?);
+        }
+        Ok::<_, Error>(files)
+    })??;
+    files.truncate(if args.limit == 0 { usize::MAX } else { args.limit as usize });
     let line = |record: &FileRecord| {
         let file = &record.file;
         format!(
@@ -109,8 +123,8 @@ fn list(args: &List) -> Result<ExitCode, Failure> {
 }
 
 fn check(args: &Verify) -> Result<ExitCode, Failure> {
-    let (pipeline, redaction) = project::load(&args.pipeline, &args.parameters)?;
-    let state = args.state.clone().unwrap_or_else(|| pipeline.base.join(".outflow"));
+    let (pipeline, redaction) = project::load_instance(&args.pipeline, &args.parameters, args.instance.as_ref())?;
+    let state = project::state(&pipeline, args.state.as_ref());
     let files = block_on(async {
         let at = State { state, format: args.format };
         let opened: Ledger = ledger(&at).await?;
@@ -127,11 +141,11 @@ fn check(args: &Verify) -> Result<ExitCode, Failure> {
 }
 
 fn again(args: &Redeliver) -> Result<ExitCode, Failure> {
-    let (pipeline, redaction) = project::load(&args.pipeline, &args.parameters)?;
+    let (pipeline, redaction) = project::load_instance(&args.pipeline, &args.parameters, args.instance.as_ref())?;
     let options = RunOptions {
         now: Timestamp::now(),
         at: None,
-        state: args.state.clone().unwrap_or_else(|| pipeline.base.join(".outflow")),
+        state: project::state(&pipeline, args.state.as_ref()),
         local_sink: None,
         max_rejects: None,
         memory: args.memory,

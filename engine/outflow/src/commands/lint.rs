@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::ValueEnum;
+use outflow_spec::Finding;
 use outflow_spec::project::FILE_NAME;
 use outflow_spec::render::{self, Report};
-use outflow_spec::{Finding, Loaded};
 
 use crate::failure::Failure;
 use crate::output;
@@ -69,11 +69,11 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
     let files = pipeline_files(&args.paths)?;
     let language = project::language()?;
     let mut checked = Vec::new();
-    let mut unread = 0;
+    let (mut unread, mut listings) = (0, Vec::new());
     for path in &files {
         if is_project(path) {
             let project = project::check_project(path, &args.parameters)?;
-            add(&mut checked, args, path, &project.loaded);
+            add(&mut checked, args, path, project.loaded.text(), &project.loaded.findings);
             continue;
         }
         let text = match project::read(path) {
@@ -84,13 +84,17 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
                 continue;
             }
         };
-        let mut file = project::check(&language, path, &text, &args.parameters)?;
-        project::check_further(path, &mut file.loaded, &file.redaction)?;
-        if let Some(above) = &file.project {
-            add(&mut checked, args, &above.path, &above.project.loaded);
+        let told = project::findings(&language, path, text, &args.parameters)?;
+        if let Some(above) = &told.project {
+            add(&mut checked, args, &above.path, above.project.loaded.text(), &above.project.loaded.findings);
         }
-        add(&mut checked, args, path, &file.loaded);
+        add(&mut checked, args, path, &told.text, &told.findings);
+        listings.extend(told.listing.and_then(|listing| listing.canonicalize().ok()));
     }
+    // What holds the instances of a pipeline is no pipeline, unless somebody names it as one.
+    let is_listing = |path: &str| Path::new(path).canonicalize().is_ok_and(|path| listings.contains(&path));
+    let is_named = |path: &str| args.paths.iter().any(|named| named == Path::new(path));
+    checked.retain(|file| is_named(&file.path) || !is_listing(&file.path));
     let reports = checked.iter().map(|file| Report { path: &file.path, text: &file.text, findings: &file.findings });
     let reports = reports.collect::<Vec<_>>();
     output::print(&match args.format {
@@ -114,11 +118,11 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 /// Adds what was found in a file; a project file that several pipelines share is told once.
-fn add<T>(checked: &mut Vec<Checked>, args: &Args, path: &Path, loaded: &Loaded<T>) {
+fn add(checked: &mut Vec<Checked>, args: &Args, path: &Path, text: &str, findings: &[Finding]) {
     let path = path.display().to_string();
     if checked.iter().all(|file| file.path != path) {
-        let findings = loaded.findings.iter().filter(|finding| selected(args, finding)).cloned().collect();
-        checked.push(Checked { path, text: loaded.text().to_owned(), findings });
+        let findings = findings.iter().filter(|finding| selected(args, finding)).cloned().collect();
+        checked.push(Checked { path, text: text.to_owned(), findings });
     }
 }
 

@@ -20,6 +20,9 @@ Examples:
 pub struct Args {
     /// Pipeline file
     pipeline: PathBuf,
+    /// The instance of a pipeline with a `matrix`
+    #[arg(long, value_name = "NAME")]
+    instance: Option<String>,
     /// Rows of the source to look at
     #[arg(long, default_value_t = 5, value_name = "N")]
     rows: usize,
@@ -39,7 +42,7 @@ pub struct Args {
 
 /// Prints every file that would be delivered.
 pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
-    let (pipeline, redaction) = project::load(&args.pipeline, &args.parameters)?;
+    let (pipeline, redaction) = project::load_instance(&args.pipeline, &args.parameters, args.instance.as_ref())?;
     let options = PreviewOptions {
         at: args.at.unwrap_or_else(Timestamp::now),
         rows: args.rows,

@@ -1,6 +1,6 @@
 //! `outflow runs list`, `outflow runs show` and `outflow runs retry`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::anyhow;
@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use outflow_engine::error::Error;
 use outflow_engine::ledger::{Ledger, RunFilter, RunRecord};
 use outflow_engine::operate;
+use outflow_engine::pipeline::INSTANCES;
 use outflow_engine::report::{RunReport, Status};
 use outflow_engine::run::RunOptions;
 
 use super::{Format, block_on};
 use crate::failure::Failure;
-use crate::progress::watcher;
+use crate::progress::Watchers;
 use crate::project::{self, Parameter};
 use crate::{output, report};
 
@@ -66,6 +67,9 @@ pub struct Show {
 pub struct Retry {
     /// Pipeline file
     pipeline: PathBuf,
+    /// The instance of a pipeline with a `matrix`
+    #[arg(long, value_name = "NAME")]
+    instance: Option<String>,
     /// Id of the run whose deliveries were set aside, or the beginning of it. Default: all that were
     run: Option<String>,
     /// Value of `${param:NAME}` in the pipeline file
@@ -95,18 +99,18 @@ pub fn execute(command: &Command) -> Result<ExitCode, Failure> {
 }
 
 fn retry(args: &Retry) -> Result<ExitCode, Failure> {
-    let (pipeline, redaction) = project::load(&args.pipeline, &args.parameters)?;
+    let (pipeline, redaction) = project::load_instance(&args.pipeline, &args.parameters, args.instance.as_ref())?;
     let options = RunOptions {
         now: Timestamp::now(),
         at: None,
-        state: args.state.clone().unwrap_or_else(|| pipeline.base.join(".outflow")),
+        state: project::state(&pipeline, args.state.as_ref()),
         local_sink: None,
         max_rejects: None,
         memory: args.memory,
         hidden: redaction.pairs(),
         fixed_id: None,
     };
-    let progress = watcher(args.progress, &pipeline.spec.name);
+    let progress = Watchers::new(args.progress).watch(&pipeline.name());
     let told = block_on(operate::retry(&pipeline, &options, args.run.as_deref(), &progress))?;
     let told = told.map_err(|error| Failure::Engine(error, redaction))?;
     output::print(&match args.format {
@@ -118,7 +122,15 @@ fn retry(args: &Retry) -> Result<ExitCode, Failure> {
 
 fn list(args: &List) -> Result<ExitCode, Failure> {
     let filter = RunFilter { pipeline: args.pipeline.clone(), status: None, limit: args.limit };
-    let runs = block_on(async { ledger(&args.state).await?.runs(&filter).await })??;
+    let mut runs = block_on(async {
+        let mut runs = Vec::new();
+        for ledger in ledgers(&args.state).await? {
+            runs.extend(ledger.runs(&filter).await?);
+        }
+        Ok::<_, Error>(runs)
+    })??;
+    runs.sort_by(|one, other| (&other.started_at, &other.id).cmp(&(&one.started_at, &one.id)));
+    runs.truncate(if args.limit == 0 { usize::MAX } else { args.limit as usize });
     let line = |run: &RunRecord| {
         let files = run.report.as_ref().and_then(|report| report["files"].as_array()).map_or(0, Vec::len);
         let told = |key: &str| run.report.as_ref().and_then(|report| report[key].as_str());
@@ -134,8 +146,14 @@ fn list(args: &List) -> Result<ExitCode, Failure> {
 }
 
 fn show(args: &Show) -> Result<ExitCode, Failure> {
-    let run = block_on(async { ledger(&args.state).await?.run(&args.id).await })??;
-    let run = run.ok_or_else(|| {
+    let mut found = block_on(async {
+        let mut found = Vec::new();
+        for ledger in ledgers(&args.state).await? {
+            found.extend(ledger.run(&args.id).await?);
+        }
+        Ok::<_, Error>(found)
+    })??;
+    let run = found.pop().filter(|_| found.is_empty()).ok_or_else(|| {
         anyhow!("no single run has an id that begins with `{}`\nhint: see `outflow runs list`", args.id)
     })?;
     output::print(&match args.state.format {
@@ -152,6 +170,28 @@ fn human(run: &RunRecord) -> String {
         Ok(told) => head + &report::human(&told),
         Err(_) => head + &format!("{value:#}\n"),
     }
+}
+
+/// The ledgers of a state folder and of the instances below it; one at least must exist.
+pub async fn ledgers(args: &State) -> Result<Vec<Ledger>, Error> {
+    let mut ledgers = Vec::from_iter(Ledger::open_existing(&args.state).await?);
+    for pipeline in folders(&args.state.join(INSTANCES)) {
+        for instance in folders(&pipeline) {
+            ledgers.extend(Ledger::open_existing(&instance).await?);
+        }
+    }
+    if ledgers.is_empty() {
+        ledgers.push(ledger(args).await?);
+    }
+    Ok(ledgers)
+}
+
+/// The folders in a folder, in order; none where there is no such folder.
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut folders = entries.filter(|path| path.is_dir()).collect::<Vec<_>>();
+    folders.sort();
+    folders
 }
 
 /// The ledger of a state folder, which must exist.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use outflow_engine::operate::{self, Move};
 
-use super::runs::{State, ledger};
+use super::runs::{State, ledgers};
 use super::{Format, block_on, confirm};
 use crate::failure::Failure;
 use crate::output;
@@ -37,6 +37,9 @@ pub struct Show {
 pub struct At {
     /// Pipeline file
     pipeline: PathBuf,
+    /// The instance of a pipeline with a `matrix`
+    #[arg(long, value_name = "NAME")]
+    instance: Option<String>,
     /// Value of `${param:NAME}` in the pipeline file
     #[arg(long = "param", value_name = "NAME=VALUE")]
     parameters: Vec<Parameter>,
@@ -79,11 +82,12 @@ pub fn execute(command: &Command) -> Result<ExitCode, Failure> {
 
 fn show(args: &Show) -> Result<ExitCode, Failure> {
     let (positions, audit) = block_on(async {
-        let ledger = ledger(&args.state).await?;
-        Ok::<_, outflow_engine::error::Error>((
-            ledger.positions(args.pipeline.as_deref()).await?,
-            ledger.audits().await?,
-        ))
+        let (mut positions, mut audit) = (Vec::new(), Vec::new());
+        for ledger in ledgers(&args.state).await? {
+            positions.extend(ledger.positions(args.pipeline.as_deref()).await?);
+            audit.extend(ledger.audits().await?);
+        }
+        Ok::<_, outflow_engine::error::Error>((positions, audit))
     })??;
     output::print(&match args.state.format {
         Format::Json => {
@@ -106,8 +110,8 @@ fn show(args: &Show) -> Result<ExitCode, Failure> {
 }
 
 fn change(at: &At, position: Option<&str>) -> Result<ExitCode, Failure> {
-    let (pipeline, redaction) = project::load(&at.pipeline, &at.parameters)?;
-    let state = at.state.clone().unwrap_or_else(|| pipeline.base.join(".outflow"));
+    let (pipeline, redaction) = project::load_instance(&at.pipeline, &at.parameters, at.instance.as_ref())?;
+    let state = project::state(&pipeline, at.state.as_ref());
     let moves = block_on(operate::moves(&pipeline, &state, position, at.target.as_deref()))?;
     let moves = match moves {
         Ok(moves) => moves,
