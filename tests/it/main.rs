@@ -10,6 +10,7 @@ mod contracts;
 mod days;
 mod doctor;
 mod encrypt;
+mod faults;
 mod fixtures;
 mod ftps;
 #[path = "../fuzz/src/lib.rs"]

@@ -12,6 +12,10 @@ const PIPELINE: &str = "version: 1\nname: feed\ntimezone: Europe/Brussels\nsourc
                         incremental: {cursor: at, start: 2026-03-10T00:00:00Z, EVERY}\nlayout:\n  files: {path: \
                         \"{{ at }}/{{ nonce }}.csv\", format: csv}\nsink: {local: {path: out}}\n";
 
+/// A file a row, by numbers without gaps.
+const NUMBERED: &str = "{path: \"{{ counter.n | pad(3) }}.csv\", format: csv, split_by: [id], \
+                        counters: [{name: n, scope: file}]}";
+
 /// A folder of arriving files, and a receiver that counts every row it ever gets.
 struct Bench {
     folder: tempfile::TempDir,
@@ -248,6 +252,27 @@ fn a_run_killed_between_windows_loses_and_doubles_nothing() {
             bench.expect("a0 a1 a2 b0 b1");
         }
     }
+}
+
+/// A window that was sent in part, and whose sealed files are lost with their machine: it is delivered as it was cut
+/// then and under the same numbers, and the next one begins behind it.
+#[test]
+fn a_window_that_lost_its_files_is_finished_as_it_was_cut() {
+    let bench = Bench::new("");
+    bench.edit("{path: \"{{ at }}/{{ nonce }}.csv\", format: csv}", NUMBERED);
+    bench.arrives("a", &["2026-03-10T00:30:00Z"; 12]);
+    let arguments = ["run", "feed.yaml", "--at", "2026-03-10T01:00:00Z"];
+    assert_eq!(bench.outflow(&arguments).env("OUTFLOW_KILL_AT", "file-put").run().signal, Some(9));
+    assert!(bench.files() < 12, "some of it is not there yet");
+    std::fs::remove_dir_all(bench.path().join(".outflow/spool")).unwrap();
+    bench.arrives("b", &["2026-03-10T02:30:00Z"]);
+    let report = bench.run("2026-03-10T03:00:00Z");
+    let cut =
+        ["cursor [2026-03-10T00:00:00Z, 2026-03-10T00:55:00Z)", "cursor [2026-03-10T00:55:00Z, 2026-03-10T02:55:00Z)"];
+    assert_eq!(windows(&report), cut, "{report:#}");
+    bench.expect("a0 a1 a10 a11 a2 a3 a4 a5 a6 a7 a8 a9 b0");
+    let numbers: Vec<_> = files_below(&bench.path().join("out")).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(numbers, (1..=13).map(|number| format!("{number:03}.csv")).collect::<Vec<_>>());
 }
 
 /// F59: a backfill takes no row that a run delivers, and two processes do not work at once.

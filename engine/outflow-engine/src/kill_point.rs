@@ -41,7 +41,8 @@ pub const ALL: &[&str] = &[
     "recover-slot",
 ];
 
-/// Kills the process here if `OUTFLOW_KILL_AT` is `name`, or `name#n` and this is the n-th passage.
+/// Kills the process here if `OUTFLOW_KILL_AT` is `name`, or `name#n` and this is the n-th passage; `OUTFLOW_FREEZE_AT`
+/// stops it in the same way until it is told to go on.
 #[macro_export]
 macro_rules! kill_point {
     ($name:literal) => {
@@ -50,21 +51,26 @@ macro_rules! kill_point {
     };
 }
 
-/// Dies by SIGKILL when the environment asks for it.
+/// Dies by SIGKILL, or freezes by SIGSTOP, when the environment asks for it.
 #[cfg(feature = "kill-points")]
 #[allow(unsafe_code)]
 pub fn reach(name: &str) {
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    static PASSAGES: AtomicU64 = AtomicU64::new(0);
-    let Ok(wanted) = std::env::var("OUTFLOW_KILL_AT") else { return };
-    let (place, nth) = match wanted.split_once('#') {
-        Some((place, nth)) => (place, nth.parse().unwrap_or(1)),
-        None => (wanted.as_str(), 1),
-    };
-    if place == name && PASSAGES.fetch_add(1, Ordering::SeqCst) + 1 == nth {
-        // SAFETY: sends a signal to this very process; no memory is involved.
-        unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+    static DEATHS: AtomicU64 = AtomicU64::new(0);
+    static FREEZES: AtomicU64 = AtomicU64::new(0);
+    for (variable, signal, passages) in
+        [("OUTFLOW_KILL_AT", libc::SIGKILL, &DEATHS), ("OUTFLOW_FREEZE_AT", libc::SIGSTOP, &FREEZES)]
+    {
+        let Ok(wanted) = std::env::var(variable) else { continue };
+        let (place, nth) = match wanted.split_once('#') {
+            Some((place, nth)) => (place, nth.parse().unwrap_or(1)),
+            None => (wanted.as_str(), 1),
+        };
+        if place == name && passages.fetch_add(1, Ordering::SeqCst) + 1 == nth {
+            // SAFETY: sends a signal to this very process; no memory is involved.
+            unsafe { libc::kill(libc::getpid(), signal) };
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! What a person does to deliveries by hand: moving where the next window begins, giving back what was set aside, and
-//! delivering again what has gone from its target. Each holds the state lock, and changes nothing it was not asked to.
+//! delivering again what has gone from its target. Each holds the state lock and the pipeline's lease, and changes nothing it was not asked to.
 
 use std::path::Path;
 use std::sync::Arc;
+
+use outflow_spec::ledger::LedgerSpec;
 
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, SlotState, StateLock, Whose, positions};
@@ -27,13 +29,14 @@ pub struct Move {
 /// whose identity holds it. Changes nothing.
 pub async fn moves(
     pipeline: &Pipeline,
+    ledger: Option<&LedgerSpec>,
     state: &Path,
     position: Option<&str>,
     target: Option<&str>,
 ) -> Result<Vec<Move>> {
     let schedule = pipeline.schedule().ok_or_else(run::no_windows)?;
     let position = position.map(|position| schedule.position(position)).transpose()?;
-    let ledger = Ledger::open_existing(state).await?;
+    let ledger = Ledger::open_existing(ledger, state).await?;
     let mut moves = Vec::new();
     for sink in open_sinks(pipeline, None)? {
         if target.is_some_and(|part| !sink.identity().contains(part)) {
@@ -63,9 +66,12 @@ pub async fn moves(
 }
 
 /// Moves watermarks. Refused while a delivery of a window is under way, for its commit would move them again.
-pub async fn apply(state: &Path, moves: &[Move]) -> Result<()> {
-    let _lock = StateLock::acquire(state)?;
-    let ledger = Ledger::open(state).await?;
+pub async fn apply(ledger: Option<&LedgerSpec>, state: &Path, moves: &[Move]) -> Result<()> {
+    let lock = StateLock::acquire(state)?;
+    let mut ledger = Ledger::open(ledger, state).await?;
+    if let Some(first) = moves.first() {
+        ledger = ledger.hold(&lock, &first.at.pipeline).await?;
+    }
     for Move { at, before, .. } in moves {
         if let Some(slot) = ledger.unfinished(&at.pipeline).await?.iter().find(|slot| slot.state.is_pinned()) {
             return Err(positions::busy(slot));
@@ -91,8 +97,9 @@ pub async fn retry(
     progress: &Arc<dyn Progress>,
 ) -> Result<RunReport> {
     {
-        let _lock = StateLock::acquire(&options.state)?;
-        let ledger = Ledger::open(&options.state).await?;
+        let lock = StateLock::acquire(&options.state)?;
+        let ledger = Ledger::open(options.ledger.as_ref(), &options.state).await?.hiding(&options.hidden);
+        let ledger = ledger.hold(&lock, &pipeline.name()).await?;
         let run = match run {
             None => None,
             Some(id) => Some(ledger.run(id).await?.ok_or_else(|| {

@@ -13,11 +13,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::Timestamp;
+use outflow_spec::ledger::LedgerSpec;
 
 use crate::breaker;
 use crate::delivery;
 use crate::error::{Error, Result};
-use crate::ledger::{Ledger, PlanRecord, SlotKey, SlotState, StateLock};
+use crate::ledger::{Ledger, PlanRecord, Slot, SlotKey, SlotState, StateLock};
 use crate::pipeline::{Pipeline, hex};
 use crate::progress::Progress;
 use crate::report::{RunReport, Status};
@@ -39,6 +40,8 @@ pub struct RunOptions {
     pub at: Option<Timestamp>,
     /// Folder of the ledger, the spool and the dead letters.
     pub state: PathBuf,
+    /// A ledger that several workers share, in place of the state folder's own.
+    pub ledger: Option<LedgerSpec>,
     /// A local folder to deliver to in place of the pipeline's sinks.
     pub local_sink: Option<PathBuf>,
     /// Overrides `delivery.max_rejects`.
@@ -103,8 +106,9 @@ async fn locked(
     range: Option<&Backfill>,
     progress: &Arc<dyn Progress>,
 ) -> Result<RunReport> {
-    let _lock = StateLock::acquire(&options.state)?;
-    let ledger = Ledger::open(&options.state).await?;
+    let lock = StateLock::acquire(&options.state)?;
+    let ledger = Ledger::open(options.ledger.as_ref(), &options.state).await?.hiding(&options.hidden);
+    let ledger = ledger.hold(&lock, &pipeline.name()).await?;
     let run_id = options.fixed_id.clone().unwrap_or_else(|| run_id(options.now));
     let held = breaker::hold(&ledger, pipeline, &options.hidden, Timestamp::now()).await?;
     let failed = if held.is_some() { "held" } else { "failed" };
@@ -164,7 +168,8 @@ async fn deliver(work: Work<'_>, range: Option<&Backfill>) -> Result<RunReport> 
     let mut report = RunReport::begun(pipeline, run_id, work.now());
     report.target = sinks[0].identity().to_owned();
     report.tell_recovery(&recovery);
-    let mut run = Run { work, goals: Goals::new(sinks, recovery.failed)?, clock, report, tried: BTreeSet::new() };
+    let (goals, unspooled) = (Goals::new(sinks, recovery.failed)?, recovery.unspooled);
+    let mut run = Run { work, goals, unspooled, clock, report, tried: BTreeSet::new() };
     let ended = run.windows(range).await;
     run.report.phases = run.clock.end();
     run.goals.conclude(run.report, ended)
@@ -186,6 +191,8 @@ struct Work<'a> {
 struct Run<'a> {
     work: Work<'a>,
     goals: Goals,
+    /// Deliveries that another machine sealed and did not finish: their files are made again.
+    unspooled: Vec<Slot>,
     clock: Phases<'a>,
     report: RunReport,
     /// Sinks that went through their preflight.
@@ -239,11 +246,15 @@ impl Run<'_> {
             if self.goals.active().len() < self.goals.all().len() {
                 break;
             }
-            let runs = some.iter().map(async |due| {
+            let unspooled: Vec<Vec<Slot>> = some
+                .iter()
+                .map(|due| self.unspooled.extract_if(.., |slot| slot.key.window == due.key).collect())
+                .collect();
+            let runs = some.iter().zip(unspooled).map(async |(due, unspooled)| {
                 let goals = Goals::new(self.goals.all().to_vec(), Vec::new())?;
                 let report = RunReport::begun(self.work.pipeline, self.work.run_id, self.work.now());
                 let (clock, tried) = (Phases::new(self.work.progress.as_ref()), self.tried.clone());
-                let mut run = Run { work: self.work, goals, clock, report, tried };
+                let mut run = Run { work: self.work, goals, unspooled, clock, report, tried };
                 run.window(due, found).await?;
                 run.report.phases = run.clock.end();
                 Ok::<_, Error>((run.goals, run.report))
@@ -304,7 +315,10 @@ impl Run<'_> {
             self.refuse_set_aside(due, sink.as_ref()).await?;
             self.work.ledger.forget_planned(&key).await?;
         }
-        let slot = self.work.ledger.plan(&key, record, self.work.run_id).await?;
+        let slot = match self.unspooled.iter().position(|slot| slot.key == key) {
+            Some(at) => self.unspooled.swap_remove(at),
+            None => self.work.ledger.plan(&key, record, self.work.run_id).await?,
+        };
         match slot.state {
             SlotState::Published => {
                 let manifest = self.work.ledger.manifest(&slot).await?;
@@ -328,7 +342,11 @@ impl Run<'_> {
                     true => {}
                     false => sink.check().await?,
                 }
-                let numbers = self.work.ledger.last_numbers(&slot.key.pipeline, &slot.key.target).await?;
+                let numbers = match slot.state.is_waiting() {
+                    // Its files are made again, under the numbers that they had.
+                    true => again::numbers_before(&self.work.ledger.manifest(&slot).await?),
+                    false => self.work.ledger.last_numbers(&slot.key.pipeline, &slot.key.target).await?,
+                };
                 Ok(Some(Place { goal, sink, slot, numbers }))
             }
         }
@@ -363,6 +381,12 @@ impl Run<'_> {
             let result = match place.slot.state {
                 // Nothing was sealed, for there is nothing: once the cause is mended, the same window is delivered.
                 SlotState::Planned => Ok(()),
+                state if state.is_waiting() => {
+                    let (sink, slot) = (place.sink.as_ref(), &mut place.slot);
+                    delivery::resume(ledger, sink, &options.state, slot, &manifest.files, progress.as_ref())
+                        .await
+                        .map(drop)
+                }
                 _ => delivery::publish(ledger, place.sink.as_ref(), &options.state, &mut place.slot, progress.as_ref())
                     .await
                     .map(drop),

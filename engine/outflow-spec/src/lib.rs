@@ -11,6 +11,7 @@ pub mod fill;
 mod ignores;
 pub mod incremental;
 pub mod layout;
+pub mod ledger;
 pub mod lint;
 pub mod load;
 pub mod matrix;

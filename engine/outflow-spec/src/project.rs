@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::diagnostic::Finding;
 use crate::fill::Lookup;
+use crate::ledger::LedgerSpec;
 use crate::load::{self, Language, Loaded};
 use crate::node::{Entry, Node, NodeKind, join};
 use crate::notify::NotifySpec;
@@ -33,6 +34,10 @@ pub struct ProjectSpec {
     /// Example: `{acme_bucket: {s3: {bucket: acme-feeds, region: eu-west-1}}}`.
     #[serde(default)]
     pub connections: BTreeMap<String, SinkSpec>,
+    /// Where deliveries are remembered, for workers that share them. Unset: a SQLite file in the state folder of each
+    /// pipeline. Example: `{postgres: {url: "${env:LEDGER_URL}"}}`.
+    #[serde(default)]
+    pub ledger: Option<LedgerSpec>,
     /// Who is told of failures and recoveries of every pipeline, beside those whom the pipeline itself names.
     /// Example: `[{on: [failure, recovery], webhook: "${env:ALERT_URL}"}]`.
     #[serde(default)]

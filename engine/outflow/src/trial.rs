@@ -44,6 +44,7 @@ pub fn run_file(path: &Path, parameters: &[Parameter]) -> Result<Trial, Failure>
         now: at,
         at: Some(at),
         state: scratch.path().join("state"),
+        ledger: None,
         local_sink: Some(scratch.path().join("delivered")),
         max_rejects: None,
         memory: 256 << 20,

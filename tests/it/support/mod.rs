@@ -12,6 +12,7 @@ pub mod kits;
 pub mod listener;
 pub mod mail;
 pub mod moto;
+pub mod poller;
 pub mod postgres;
 pub mod process;
 pub mod proxy;

@@ -38,7 +38,7 @@ pub fn run(bytes: &[u8]) {
     let Ok(folder) = tempfile::tempdir() else { return };
     runtime.block_on(async {
         let state = folder.path().join("state");
-        let ledger = Ledger::open(&state).await.expect("a new ledger opens");
+        let ledger = Ledger::open(None, &state).await.expect("a new ledger opens");
         let target = folder.path().join("out");
         fs::create_dir_all(&target).expect("the folder can be made");
         let sink: Arc<dyn Sink> = Arc::new(Folder::new(&target, "out").expect("a folder that is there"));

@@ -5,16 +5,18 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 
 use crate::error::{Error, Result, Retry};
 use crate::kill_point;
-use crate::ledger::{Ledger, Role, SealedFile, Slot, SlotState, spool_folder};
+use crate::ledger::{FileState, Ledger, Role, SealedFile, Slot, SlotState, spool_folder};
 use crate::membership;
 use crate::progress::Progress;
 use crate::store::digest::hash_file;
 use crate::store::{Proof, Put, Sink, Trust};
 
+/// Files whose progress the ledger is told in one transaction.
+const GROUP: usize = 256;
 /// Times a file is sent before the run gives up; the client has its own retries within each.
 const TRIES: u32 = 4;
 
@@ -40,14 +42,7 @@ pub async fn publish(
     slot: &mut Slot,
     progress: &dyn Progress,
 ) -> Result<Published> {
-    let publication = Publication { ledger, sink, state, trust: Trust::Spool, progress };
-    match publication.finish(slot).await? {
-        Outcome::Published(published) => Ok(published),
-        Outcome::Quarantined(reason) => Err(quarantined(slot, &reason)),
-        Outcome::Reopened(reason) => {
-            Err(Error::transient(format!("nothing was published: {reason}")).hint("run again: the files are made anew"))
-        }
-    }
+    Publication { ledger, sink, state, trust: Trust::Spool, progress }.conclude(slot).await
 }
 
 /// The error of a delivery that waits for a person.
@@ -61,11 +56,15 @@ pub(super) enum Outcome {
     Published(Published),
     Quarantined(String),
     Reopened(String),
+    /// Some of it may be at the target, and its sealed bytes are gone or on another machine.
+    Unspooled(String),
 }
 
 /// Why a file did not get published.
 enum Stop {
     Failed(Error),
+    /// Failed, and nobody knows what the target holds.
+    Unknown(Error),
     Foreign(String),
     Damaged(String),
 }
@@ -84,22 +83,69 @@ pub(super) struct Publication<'a> {
     pub(super) progress: &'a dyn Progress,
 }
 
+/// What is done with each file of a group.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Sends it.
+    Send,
+    /// Reads it back.
+    Verify,
+    /// Both, one file after the other.
+    Show,
+}
+
+/// What became of a file in a step.
+struct Done {
+    /// How far it has come, if that is known to have changed.
+    state: Option<FileState>,
+    /// Whether it was at the target already.
+    result: Result<bool, Stop>,
+}
+
 impl Publication<'_> {
-    /// Brings a sealed slot from wherever it is to `Published`, or sets it aside.
+    /// Finishes a slot; anything else than its publication is an error.
+    pub(super) async fn conclude(&self, slot: &mut Slot) -> Result<Published> {
+        match self.finish(slot).await? {
+            Outcome::Published(published) => Ok(published),
+            Outcome::Quarantined(reason) => Err(quarantined(slot, &reason)),
+            Outcome::Reopened(reason) | Outcome::Unspooled(reason) => {
+                Err(Error::transient(format!("the delivery is not complete: {reason}"))
+                    .hint("run again: the files are made anew"))
+            }
+        }
+    }
+
+    /// Brings a sealed slot from wherever it is to `Published`, or sets it aside. What the target cannot take for now
+    /// waits; once the lease is lost nothing more is sent.
     pub(super) async fn finish(&self, slot: &mut Slot) -> Result<Outcome> {
-        match self.advance(slot).await {
+        let advanced = tokio::select! {
+            biased;
+            advanced = self.advance(slot) => advanced,
+            error = self.ledger.lost() => Err(Stop::Failed(error)),
+        };
+        match advanced {
             Ok(published) => {
                 discard_spool(self.state, slot).await?;
                 membership::sweep(self.ledger, self.state).await?;
                 Ok(Outcome::Published(published))
             }
-            Err(Stop::Failed(error)) => Err(error),
+            Err(Stop::Failed(error)) => Err(self.postpone(slot, false, error).await),
+            Err(Stop::Unknown(error)) => Err(self.postpone(slot, true, error).await),
             Err(Stop::Foreign(reason)) => {
                 self.ledger.quarantine(slot, &reason).await?;
                 Ok(Outcome::Quarantined(reason))
             }
             Err(Stop::Damaged(reason)) => self.reopen(slot, reason).await,
         }
+    }
+
+    /// Notes that the delivery waits. A worker that lost it to another leaves that to the other one.
+    async fn postpone(&self, slot: &mut Slot, unknown: bool, error: Error) -> Error {
+        if error.retry() != Retry::Locked {
+            // Where not even that can be noted, the delivery is found in the state that it has.
+            let _ = self.ledger.defer(slot, unknown, &error.to_string()).await;
+        }
+        error
     }
 
     async fn advance(&self, slot: &mut Slot) -> Result<Published, Stop> {
@@ -114,21 +160,19 @@ impl Publication<'_> {
         };
         if self.trust == Trust::Nothing {
             let absent = self.inspect(&manifest.files).await?;
-            if matches!(slot.state, SlotState::Uploaded | SlotState::Verified | SlotState::Publishing) {
-                published.adopted += self.restore(slot, &absent, companions.len()).await?;
-            }
+            published.adopted += self.restore(slot, &absent, companions.len()).await?;
         }
         if slot.state == SlotState::Sealed {
             self.ledger.transition(slot, SlotState::Uploading).await?;
             kill_point!("uploading-recorded");
         }
         if slot.state == SlotState::Uploading {
-            published.adopted += self.upload(slot, &data).await?;
+            published.adopted += self.each(slot, &data, Step::Send).await?;
             self.ledger.transition(slot, SlotState::Uploaded).await?;
             kill_point!("uploaded-recorded");
         }
         if slot.state == SlotState::Uploaded {
-            self.verify(slot, &data).await?;
+            self.each(slot, &data, Step::Verify).await?;
             self.ledger.transition(slot, SlotState::Verified).await?;
             kill_point!("verified-recorded");
         }
@@ -136,11 +180,7 @@ impl Publication<'_> {
             self.ledger.transition(slot, SlotState::Publishing).await?;
             kill_point!("publishing-recorded");
         }
-        for &companion in &companions {
-            published.adopted += u64::from(self.place(slot, companion).await?);
-            self.verify(slot, &[companion]).await?;
-            kill_point!("companion-verified");
-        }
+        published.adopted += self.each(slot, &companions, Step::Show).await?;
         self.ledger.commit(slot).await?;
         Ok(published)
     }
@@ -175,40 +215,83 @@ impl Publication<'_> {
         {
             return Err(Stop::Foreign(format!("`{}` is gone from the target, but a companion is there", file.path)));
         }
-        let placed = self.upload(slot, &lost).await?;
-        self.verify(slot, &lost).await?;
+        if matches!(slot.state, SlotState::Sealed | SlotState::Uploading) {
+            return Ok(0);
+        }
+        let placed = self.each(slot, &lost, Step::Send).await?;
+        self.each(slot, &lost, Step::Verify).await?;
         Ok(placed)
     }
 
-    /// Sends the data files, a few at a time; says how many were there already.
-    async fn upload(&self, slot: &Slot, data: &[&SealedFile]) -> Result<u64, Stop> {
-        // After a failure no file is begun, but those on their way are awaited: nothing lands behind our back.
-        let failed = AtomicBool::new(false);
-        let uploads = data.iter().map(async |&file| {
-            if failed.load(Ordering::Relaxed) {
-                return Ok(false);
+    /// Does a step with files, a few at a time, and tells the ledger of each group at once: before anything is sent,
+    /// and how it ended. Says how many were at the target already.
+    async fn each(&self, slot: &Slot, files: &[&SealedFile], step: Step) -> Result<u64, Stop> {
+        let mut adopted = 0;
+        for group in files.chunks(GROUP) {
+            if step != Step::Verify {
+                let marks: Vec<_> = group.iter().map(|file| (file.ordinal, FileState::Sending)).collect();
+                self.ledger.mark_files(slot, &marks).await?;
             }
-            let placed = self.place(slot, file).await;
-            failed.fetch_or(placed.is_err(), Ordering::Relaxed);
-            placed
-        });
-        let uploads: Vec<_> = uploads.collect();
-        let placed: Vec<Result<bool, Stop>> =
-            futures::stream::iter(uploads).buffered(self.sink.files_at_once()).collect().await;
-        placed.into_iter().try_fold(0, |sum, adopted| Ok(sum + u64::from(adopted?)))
+            // After a failure no file is begun, but those on their way are awaited: nothing lands behind our back.
+            let failed = AtomicBool::new(false);
+            let work = group.iter().map(async |&file| {
+                let done = self.one(slot, file, step, failed.load(Ordering::Relaxed)).await;
+                failed.fetch_or(done.result.is_err(), Ordering::Relaxed);
+                done
+            });
+            let work: Vec<_> = work.collect();
+            let at_once = if step == Step::Show { 1 } else { self.sink.files_at_once() };
+            let done: Vec<Done> = futures::stream::iter(work).buffered(at_once).collect().await;
+            let marks = group.iter().zip(&done).filter_map(|(file, done)| Some((file.ordinal, done.state?)));
+            let marks: Vec<_> = marks.collect();
+            self.ledger.mark_files(slot, &marks).await?;
+            let unknown = marks.iter().any(|(_, state)| *state == FileState::Unknown);
+            for done in done {
+                match done.result {
+                    Ok(there) => adopted += u64::from(there),
+                    Err(Stop::Failed(error)) if unknown => return Err(Stop::Unknown(error)),
+                    Err(stop) => return Err(stop),
+                }
+            }
+        }
+        Ok(adopted)
     }
 
-    /// Makes a file visible under its final name; says whether it was there already.
-    async fn place(&self, slot: &Slot, file: &SealedFile) -> Result<bool, Stop> {
+    async fn one(&self, slot: &Slot, file: &SealedFile, step: Step, skip: bool) -> Done {
+        // Nobody else ever sent anything of what this process sealed.
+        let untouched = (step != Step::Verify && self.trust == Trust::Spool).then_some(FileState::Sealed);
+        if skip {
+            return Done { state: untouched, result: Ok(false) };
+        }
+        let mut state = untouched;
+        let result = match step {
+            Step::Send => self.place(slot, file, &mut state).await,
+            Step::Verify => self.verify(file, &mut state).await.map(|()| false),
+            Step::Show => match self.place(slot, file, &mut state).await {
+                Ok(there) => self.verify(file, &mut state).await.map(|()| there),
+                failed => failed,
+            },
+        };
+        if step == Step::Show && result.is_ok() {
+            kill_point!("companion-verified");
+        }
+        Done { state, result }
+    }
+
+    /// Makes a file visible under its final name; says whether it was there already. An unclear answer is settled by
+    /// reading back; where that fails too, the file stays `Unknown`.
+    async fn place(&self, slot: &Slot, file: &SealedFile, state: &mut Option<FileState>) -> Result<bool, Stop> {
         let staging = staging_name(slot, file);
+        let mut before = *state;
         let mut last: Option<Error> = None;
         for turn in 0..=TRIES {
             if turn > 0 {
-                tokio::time::sleep(Duration::from_millis(100 << turn)).await;
+                pause(Duration::from_millis(100 << turn)).await;
             }
+            self.ledger.ensure_held()?;
             match self.sink.compare(file, self.trust).await? {
                 Proof::Same => {
-                    self.ledger.mark_file(slot, file.ordinal, "uploaded").await?;
+                    *state = Some(FileState::Uploaded);
                     return Ok(turn == 0);
                 }
                 Proof::Different(how) => return Err(Stop::Foreign(format!("`{}` {how}", file.path))),
@@ -216,31 +299,37 @@ impl Publication<'_> {
                 Proof::Absent => {}
             }
             kill_point!("file-before-put");
+            *state = Some(FileState::Unknown);
             match self.sink.put(file, &staging, self.progress).await? {
                 Put::Stored => {
                     kill_point!("file-put");
-                    self.ledger.mark_file(slot, file.ordinal, "uploaded").await?;
+                    *state = Some(FileState::Uploaded);
                     return Ok(false);
                 }
                 Put::Taken => last = None,
                 Put::Unknown(error) => last = Some(error),
-                Put::Damaged(how) => return Err(Stop::Damaged(how)),
+                Put::Damaged(how) => {
+                    *state = before;
+                    return Err(Stop::Damaged(how));
+                }
             }
+            before = Some(FileState::Sending);
         }
+        // It was read back, and is not there.
+        *state = Some(FileState::Sending);
         Err(Stop::Failed(last.unwrap_or_else(|| {
             Error::transient(format!("the target says `{}` is in use, but shows nothing there", file.path))
         })))
     }
 
-    /// Reads files back; all of them must be there, equal in size and content.
-    async fn verify(&self, slot: &Slot, files: &[&SealedFile]) -> Result<(), Stop> {
-        let checks: Vec<_> = files.iter().map(|&file| self.verify_one(slot, file)).collect();
-        futures::stream::iter(checks).buffered(self.sink.files_at_once()).try_collect::<()>().await
-    }
-
-    async fn verify_one(&self, slot: &Slot, file: &SealedFile) -> Result<(), Stop> {
+    /// Reads a file back, which must be there, equal in size and content.
+    async fn verify(&self, file: &SealedFile, state: &mut Option<FileState>) -> Result<(), Stop> {
+        self.ledger.ensure_held()?;
         match self.sink.compare(file, self.trust).await? {
-            Proof::Same => Ok(self.ledger.mark_file(slot, file.ordinal, "verified").await?),
+            Proof::Same => {
+                *state = Some(FileState::Verified);
+                Ok(())
+            }
             Proof::Different(how) => Err(Stop::Foreign(format!("`{}` {how} after it was sent", file.path))),
             Proof::Absent => Err(Stop::Failed(
                 Error::transient(format!(
@@ -253,17 +342,19 @@ impl Publication<'_> {
         }
     }
 
-    /// The sealed bytes are gone. If the target never had any of them the slot can start anew, else a person must look.
+    /// The sealed bytes are gone, or on another machine. If the target never had any of them the slot can start anew. If
+    /// it may have, the delivery waits for equal bytes; where other ones are made, a person must look.
     async fn reopen(&self, slot: &mut Slot, reason: String) -> Result<Outcome> {
         let manifest = self.ledger.manifest(slot).await?;
         let mut touched =
-            !matches!(slot.state, SlotState::Sealed | SlotState::Uploading) || self.ledger.any_uploaded(slot).await?;
+            !matches!(slot.state, SlotState::Sealed | SlotState::Uploading) || self.ledger.any_sent(slot).await?;
         for file in &manifest.files {
             touched = touched || self.sink.compare(file, Trust::Nothing).await? != Proof::Absent;
         }
         if touched {
-            self.ledger.quarantine(slot, &reason).await?;
-            return Ok(Outcome::Quarantined(reason));
+            self.ledger.defer(slot, false, &reason).await?;
+            discard_spool(self.state, slot).await?;
+            return Ok(Outcome::Unspooled(reason));
         }
         self.sweep(slot, &manifest.files).await?;
         self.ledger.transition(slot, SlotState::Planned).await?;
@@ -278,6 +369,16 @@ impl Publication<'_> {
         }
         Ok(())
     }
+}
+
+/// Waits before another try.
+#[cfg(not(test))]
+use tokio::time::sleep as pause;
+
+/// Time is virtual in tests: to wait is to let others go first.
+#[cfg(test)]
+async fn pause(_: Duration) {
+    tokio::task::yield_now().await;
 }
 
 /// Equal for every attempt at a file, and used by no other: what is found under it is ours.

@@ -12,6 +12,9 @@ use crate::membership;
 use crate::progress::Progress;
 use crate::store::{Sink, Trust};
 
+/// Staging files younger than this may belong to a process that is still at work.
+const LEFT_ALONE: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+
 /// What was found and done.
 #[derive(Debug, Default)]
 pub struct Recovery {
@@ -19,6 +22,9 @@ pub struct Recovery {
     pub published: Vec<(Slot, Published)>,
     /// Discarded: nothing of them was published; the same window is planned again under the same names.
     pub replanned: Vec<Slot>,
+    /// Some of them may be at the target, and their sealed bytes are gone or on another machine: the caller makes the files again
+    /// and gives them to [`super::resume`], else they keep waiting.
+    pub unspooled: Vec<Slot>,
     /// Set aside just now, `reason` says why.
     pub quarantined: Vec<Slot>,
     /// Sealed for a target the pipeline does not have any more; untouched.
@@ -48,6 +54,7 @@ pub async fn recover(
         match settle(ledger, sinks, state, &mut slot, progress).await {
             Ok(Some(Outcome::Published(published))) => recovery.published.push((slot, published)),
             Ok(Some(Outcome::Reopened(_))) => recovery.replanned.push(slot),
+            Ok(Some(Outcome::Unspooled(_))) => recovery.unspooled.push(slot),
             Ok(Some(Outcome::Quarantined(_))) => recovery.quarantined.push(slot),
             Ok(None) => recovery.stranded.push(slot),
             Err(error) if error.retry() == Retry::Locked => return Err(error),
@@ -55,6 +62,10 @@ pub async fn recover(
         }
     }
     collect(ledger, state).await?;
+    for sink in sinks {
+        // A target that cannot be reached is tidied another time.
+        let _ = tidy(ledger, sink.as_ref(), state, pipeline, progress).await;
+    }
     membership::sweep(ledger, state).await?;
     Ok(recovery)
 }
@@ -77,10 +88,26 @@ async fn settle(
         return Ok(None);
     };
     ledger.take_over(slot).await?;
+    if slot.state.is_waiting() {
+        ledger.transition(slot, SlotState::Sealed).await?;
+    }
     let publication = Publication { ledger, sink: sink.as_ref(), state, trust: Trust::Nothing, progress };
     let files = ledger.manifest(slot).await?.files;
     publication.sweep(slot, &files).await?;
     publication.finish(slot).await.map(Some)
+}
+
+/// Removes what attempts of long ago left at a target under staging names, a frozen process's among them. Final names
+/// are never touched.
+async fn tidy(ledger: &Ledger, sink: &dyn Sink, state: &Path, pipeline: &str, progress: &dyn Progress) -> Result<()> {
+    let before = jiff::Timestamp::now().saturating_sub(LEFT_ALONE).unwrap_or(jiff::Timestamp::MIN);
+    for slot in ledger.leftovers(pipeline, sink.identity(), before).await? {
+        let publication = Publication { ledger, sink, state, trust: Trust::Nothing, progress };
+        let files = ledger.manifest(&slot).await?.files;
+        publication.sweep(&slot, &files).await?;
+        ledger.swept(&slot).await?;
+    }
+    Ok(())
 }
 
 /// Removes spool folders of published deliveries, left by a process that died after its commit.

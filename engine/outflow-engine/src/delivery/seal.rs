@@ -40,10 +40,15 @@ pub async fn seal(ledger: &Ledger, state: &Path, slot: &mut Slot, manifest: &Man
     }
     let files = manifest.files.iter().map(|file| (file.spool_path.clone(), file.bytes)).collect();
     kill_point!("seal-before-sync");
-    let synced = tokio::task::spawn_blocking(move || sync(files, &folder)).await;
-    synced.map_err(|error| Error::internal(format!("sealing stopped: {error}")))??;
+    force(files, folder).await?;
     kill_point!("seal-synced");
     ledger.seal(slot, manifest).await
+}
+
+/// Forces spool files of these sizes to disk, and the folders that name them.
+pub(super) async fn force(files: Vec<(PathBuf, u64)>, folder: PathBuf) -> Result<()> {
+    let synced = tokio::task::spawn_blocking(move || sync(files, &folder)).await;
+    synced.map_err(|error| Error::internal(format!("sealing stopped: {error}")))?
 }
 
 fn sync(files: Vec<(PathBuf, u64)>, folder: &Path) -> Result<()> {
@@ -81,7 +86,28 @@ fn sync_file(path: &Path, bytes: u64) -> Result<()> {
         return Err(Error::internal(format!("spool file `{place}` has {found} bytes, its facts say {bytes}")));
     }
     // A failed fsync is never tried again: the kernel may have dropped the pages.
-    file.sync_all().map_err(failed)
+    file.sync_all().map_err(failed)?;
+    #[cfg(test)]
+    FORCED.lock().map_err(|_| Error::internal("a test stopped"))?.insert(path.to_owned());
+    Ok(())
+}
+
+/// The files that were forced to disk: what a simulated power cut leaves whole.
+#[cfg(test)]
+static FORCED: std::sync::LazyLock<std::sync::Mutex<HashSet<PathBuf>>> = std::sync::LazyLock::new(Default::default);
+
+/// Whether a file was forced to disk since it was made.
+#[cfg(test)]
+pub(super) fn forced(path: &Path) -> bool {
+    FORCED.lock().is_ok_and(|forced| forced.contains(path))
+}
+
+/// Notes that a folder is made anew.
+#[cfg(test)]
+pub(super) fn forget(folder: &Path) {
+    if let Ok(mut forced) = FORCED.lock() {
+        forced.retain(|path| !path.starts_with(folder));
+    }
 }
 
 fn spool_failure(path: &Path, error: std::io::Error) -> Error {

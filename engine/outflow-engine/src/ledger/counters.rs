@@ -1,8 +1,8 @@
 //! Numbers without gaps: only the commit of a delivery advances them. Drawing them is the attempt's business.
 
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Any, Transaction};
 
-use super::sqlite::{Ledger, integer};
+use super::database::{Ledger, integer};
 use super::state::{LastNumbers, Slot, SlotState};
 use crate::error::Result;
 
@@ -11,7 +11,7 @@ impl Ledger {
     /// for some of its files may be at the target.
     pub async fn last_numbers(&self, pipeline: &str, target: &str) -> Result<LastNumbers> {
         let committed: Vec<(String, i64)> =
-            sqlx::query_as("SELECT name, value FROM counter WHERE pipeline = ? AND target = ?")
+            sqlx::query_as("SELECT name, value FROM counter WHERE pipeline = $1 AND target = $2")
                 .bind(pipeline)
                 .bind(target)
                 .fetch_all(&self.pool)
@@ -21,7 +21,7 @@ impl Ledger {
         let mut last = LastNumbers { values: committed.collect(), held_by: None };
         let others: Vec<(i64, String, String)> = sqlx::query_as(
             "SELECT id, state, counters FROM slot
-             WHERE pipeline = ? AND target = ? AND counters <> '[]' AND state <> 'published' ORDER BY id",
+             WHERE pipeline = $1 AND target = $2 AND counters <> '[]' AND state <> 'published' ORDER BY id",
         )
         .bind(pipeline)
         .bind(target)
@@ -45,14 +45,15 @@ impl Ledger {
 
     pub(super) async fn advance_counters(
         &self,
-        tx: &mut Transaction<'_, Sqlite>,
+        tx: &mut Transaction<'_, Any>,
         slot: &Slot,
         counters: Vec<(String, u64)>,
     ) -> Result<()> {
         for (name, value) in counters {
             sqlx::query(
-                "INSERT INTO counter (pipeline, target, name, value) VALUES (?, ?, ?, ?)
-                 ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
+                "INSERT INTO counter (pipeline, target, name, value) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (pipeline, target, name) DO UPDATE SET value = excluded.value
+                 WHERE excluded.value > counter.value",
             )
             .bind(&slot.key.pipeline)
             .bind(&slot.key.target)

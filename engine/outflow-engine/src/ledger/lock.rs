@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// The exclusive right to write to a state folder; given back when dropped.
 #[derive(Debug)]
 pub struct StateLock {
-    _file: File,
+    file: File,
 }
 
 impl StateLock {
@@ -38,7 +38,12 @@ impl StateLock {
         }
         let pid = std::process::id().to_string();
         file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(pid.as_bytes())).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+
+    /// The locked file.
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 }
 

@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Any, AssertSqlSafe, Transaction};
 
-use super::sqlite::{Ledger, now};
+use super::database::{Ledger, now, persist, to_json};
 use super::state::{Slot, SlotKey, SlotState};
 use crate::error::{Error, Result};
 use crate::source::arrivals::{Known, Seen};
@@ -93,7 +93,7 @@ impl Ledger {
     /// Takes over what a slot saw; the commit of the slot does this.
     pub(super) async fn note_seen(
         &self,
-        tx: &mut Transaction<'_, Sqlite>,
+        tx: &mut Transaction<'_, Any>,
         slot: &Slot,
         seen: &[(String, Known)],
     ) -> Result<()> {
@@ -106,7 +106,7 @@ impl Ledger {
             .bind(&slot.key.target)
             .bind(scope_of(&slot.key))
             .bind(name)
-            .bind(super::sqlite::to_json(known)?)
+            .bind(to_json(known)?)
             .execute(&mut **tx)
             .await
             .map_err(|error| self.failure("committing", error))?;
@@ -138,12 +138,18 @@ impl Ledger {
     }
 
     /// Forgets deliveries of windows that were planned and never sealed, but for one: their rows are in a window that
-    /// is due now.
+    /// is due now. One that may have left staging files at its target is kept until those are removed.
     pub async fn forget_planned(&self, key: &SlotKey) -> Result<()> {
+        persist!(self, self.try_forget(key))
+    }
+
+    async fn try_forget(&self, key: &SlotKey) -> Result<()> {
         let like = format!("{}cursor [%", scope_of(key));
         let mut tx = self.begin("planning").await?;
         let stale = "SELECT id FROM slot WHERE pipeline = $1 AND target = $2 AND time_window <> $3
-                     AND time_window LIKE $4 AND state = 'planned'";
+                     AND time_window LIKE $4 AND state = 'planned' AND NOT EXISTS (
+                         SELECT 1 FROM attempt JOIN file ON file.attempt = attempt.id
+                         WHERE attempt.slot = slot.id AND attempt.unclean = 1 AND attempt.swept_at IS NULL)";
         let attempts = format!("SELECT id FROM attempt WHERE slot IN ({stale})");
         for statement in [
             // What an attempt sealed before it was given up is no delivery either.
@@ -151,7 +157,7 @@ impl Ledger {
             format!("DELETE FROM attempt WHERE slot IN ({stale})"),
             format!("DELETE FROM slot WHERE id IN ({stale})"),
         ] {
-            sqlx::query(sqlx::AssertSqlSafe(statement))
+            sqlx::query(AssertSqlSafe(statement))
                 .bind(&key.pipeline)
                 .bind(&key.target)
                 .bind(&key.window)
@@ -167,10 +173,26 @@ impl Ledger {
     /// `action`, the audit tells of it.
     pub async fn set_watermark(&self, at: &Whose, to: Option<&Watermark>, action: Option<&str>) -> Result<()> {
         let before = self.remembered(&at.pipeline, &at.target, &name(&at.scope)).await?;
-        let after = to.map(super::sqlite::to_json).transpose()?;
+        let after = to.map(to_json).transpose()?;
+        persist!(self, self.try_set(at, before.as_deref(), after.as_deref(), action))
+    }
+
+    async fn try_set(&self, at: &Whose, before: Option<&str>, after: Option<&str>, action: Option<&str>) -> Result<()> {
         let failed = |error| self.failure("moving a watermark", error);
         let mut tx = self.begin("moving a watermark").await?;
-        match &after {
+        let found: Option<String> =
+            sqlx::query_scalar("SELECT value FROM remembered WHERE pipeline = $1 AND target = $2 AND name = $3")
+                .bind(&at.pipeline)
+                .bind(&at.target)
+                .bind(name(&at.scope))
+                .fetch_optional(&mut *tx)
+                .await
+                .map_err(failed)?;
+        if before != after && found.as_deref() == after {
+            // An earlier try did it already, and its answer got lost.
+            return Ok(());
+        }
+        match after {
             Some(value) => {
                 sqlx::query(
                     "INSERT INTO remembered (pipeline, target, name, value) VALUES ($1, $2, $3, $4)
@@ -202,7 +224,7 @@ impl Ledger {
             }
         }
         if let Some(action) = action {
-            self.audit(&mut tx, &at.pipeline, &at.target, action, before.as_deref(), after.as_deref()).await?;
+            self.audit(&mut tx, &at.pipeline, &at.target, action, before, after).await?;
         }
         self.commit_tx("moving a watermark", tx).await
     }
@@ -272,7 +294,7 @@ impl Ledger {
 
     async fn audit(
         &self,
-        tx: &mut Transaction<'_, Sqlite>,
+        tx: &mut Transaction<'_, Any>,
         pipeline: &str,
         target: &str,
         action: &str,

@@ -1,10 +1,10 @@
 //! Which runs there were and what they reported: for people and audits, never for decisions.
 
 use sqlx::AssertSqlSafe;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
+use super::database::{Kind, Ledger, now, persist, to_json};
 use super::files::limit;
-use super::sqlite::{Ledger, now, to_json};
 use crate::error::Result;
 
 /// Which runs to list.
@@ -38,15 +38,17 @@ pub struct RunRecord {
 const RUN: &str = "SELECT id, pipeline, started_at, finished_at, status, report FROM run";
 
 impl Ledger {
-    /// Notes the beginning of a run. Runs still noted as running are dead, for the caller holds the state lock:
-    /// they become `interrupted`.
+    /// Notes the beginning of a run. Runs of the pipeline still noted as running are dead, for the caller holds its
+    /// lease (and in a state folder's own ledger all are, by the lock): they become `interrupted`.
     pub async fn begin_run(&self, id: &str, pipeline: &str) -> Result<()> {
         let mut tx = self.begin("beginning a run").await?;
-        sqlx::query("UPDATE run SET status = 'interrupted' WHERE status = 'running'")
+        sqlx::query("UPDATE run SET status = 'interrupted' WHERE status = 'running' AND ($1 = 1 OR pipeline = $2)")
+            .bind(i64::from(self.kind == Kind::Sqlite))
+            .bind(pipeline)
             .execute(&mut *tx)
             .await
             .map_err(|error| self.failure("beginning a run", error))?;
-        sqlx::query("INSERT INTO run (id, pipeline, started_at, status) VALUES (?, ?, ?, 'running')")
+        sqlx::query("INSERT INTO run (id, pipeline, started_at, status) VALUES ($1, $2, $3, 'running')")
             .bind(id)
             .bind(pipeline)
             .bind(now())
@@ -58,10 +60,15 @@ impl Ledger {
 
     /// Notes how a run ended, with its report. The report holds no secret and no row.
     pub async fn finish_run(&self, id: &str, status: &str, report: &serde_json::Value) -> Result<()> {
-        sqlx::query("UPDATE run SET finished_at = ?, status = ?, report = ? WHERE id = ?")
+        let report = to_json(report)?;
+        persist!(self, self.end_run(id, status, &report))
+    }
+
+    async fn end_run(&self, id: &str, status: &str, report: &str) -> Result<()> {
+        sqlx::query("UPDATE run SET finished_at = $1, status = $2, report = $3 WHERE id = $4")
             .bind(now())
             .bind(status)
-            .bind(to_json(report)?)
+            .bind(report)
             .bind(id)
             .execute(&self.pool)
             .await
@@ -71,8 +78,8 @@ impl Ledger {
 
     /// Runs, newest first.
     pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>> {
-        let condition = "WHERE (?1 IS NULL OR pipeline = ?1) AND (?2 IS NULL OR status = ?2)";
-        let rows = sqlx::query(AssertSqlSafe(format!("{RUN} {condition} ORDER BY started_at DESC, id DESC LIMIT ?3")))
+        let condition = "WHERE ($1 IS NULL OR pipeline = $1) AND ($2 IS NULL OR status = $2)";
+        let rows = sqlx::query(AssertSqlSafe(format!("{RUN} {condition} ORDER BY started_at DESC, id DESC LIMIT $3")))
             .bind(&filter.pipeline)
             .bind(&filter.status)
             .bind(limit(filter.limit))
@@ -84,7 +91,7 @@ impl Ledger {
 
     /// The run of that id, or the only one whose id begins so.
     pub async fn run(&self, id: &str) -> Result<Option<RunRecord>> {
-        let rows = sqlx::query(AssertSqlSafe(format!("{RUN} WHERE substr(id, 1, length(?1)) = ?1 LIMIT 2")))
+        let rows = sqlx::query(AssertSqlSafe(format!("{RUN} WHERE substr(id, 1, length($1)) = $1 LIMIT 2")))
             .bind(id)
             .fetch_all(&self.pool)
             .await
@@ -95,7 +102,7 @@ impl Ledger {
         }
     }
 
-    fn run_record(&self, row: &SqliteRow) -> Result<RunRecord> {
+    fn run_record(&self, row: &AnyRow) -> Result<RunRecord> {
         let report: Option<String> = self.column(row, "report")?;
         Ok(RunRecord {
             id: self.column(row, "id")?,

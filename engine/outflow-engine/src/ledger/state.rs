@@ -28,6 +28,10 @@ pub enum SlotState {
     Verified,
     /// Companion files are being sent.
     Publishing,
+    /// An answer of the target got lost, and it could not be asked again yet: reading back will tell what is there.
+    Unknown,
+    /// The target cannot take it for now. A later run goes on, as often as it takes.
+    Deferred,
     /// All of it is there and committed.
     Published,
     /// Something at the target is not ours, or ours is damaged: a person has to look.
@@ -36,7 +40,7 @@ pub enum SlotState {
 
 impl SlotState {
     /// Every state, in the order a delivery passes through them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Planned,
         Self::Spooled,
         Self::Sealed,
@@ -44,6 +48,8 @@ impl SlotState {
         Self::Uploaded,
         Self::Verified,
         Self::Publishing,
+        Self::Unknown,
+        Self::Deferred,
         Self::Published,
         Self::Quarantined,
     ];
@@ -58,6 +64,8 @@ impl SlotState {
             Self::Uploaded => "uploaded",
             Self::Verified => "verified",
             Self::Publishing => "publishing",
+            Self::Unknown => "unknown",
+            Self::Deferred => "deferred",
             Self::Published => "published",
             Self::Quarantined => "quarantined",
         }
@@ -70,6 +78,15 @@ impl SlotState {
 
     /// Whether the bytes are fixed and not yet committed: the delivery must be finished, never started anew.
     pub fn is_pinned(self) -> bool {
+        self.is_on_its_way() || self.is_waiting()
+    }
+
+    /// Whether it waits for its target. It goes on from `Sealed`, for what the target holds is read back then.
+    pub fn is_waiting(self) -> bool {
+        matches!(self, Self::Unknown | Self::Deferred)
+    }
+
+    fn is_on_its_way(self) -> bool {
         matches!(self, Self::Sealed | Self::Uploading | Self::Uploaded | Self::Verified | Self::Publishing)
     }
 
@@ -85,6 +102,8 @@ impl SlotState {
             | (Self::Uploaded, Self::Verified)
             | (Self::Verified, Self::Publishing)
             | (Self::Publishing, Self::Published) => true,
+            (state, Self::Unknown | Self::Deferred) => state.is_on_its_way(),
+            (state, Self::Sealed) => state.is_waiting(),
             (state, Self::Quarantined) => state.is_pinned(),
             _ => false,
         }
@@ -132,8 +151,74 @@ pub struct LastNumbers {
     pub held_by: Option<i64>,
 }
 
+/// Since when a delivery waits for its target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Deferral {
+    /// The first time that it failed (RFC 3339).
+    pub since: String,
+    /// From when on another try makes sense; runs try whenever they are started.
+    pub next: String,
+    /// Tries so far.
+    pub tries: u32,
+}
+
+/// How far a file of a delivery has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileState {
+    /// In the spool; nothing was sent.
+    Sealed,
+    /// Being sent, or it was when its process died.
+    Sending,
+    /// Sent, and the answer got lost.
+    Unknown,
+    /// The target confirmed it.
+    Uploaded,
+    /// Read back, and equal.
+    Verified,
+    /// Its delivery is committed.
+    Published,
+    /// Taken away when its time was over.
+    Retired,
+    /// Found to be gone when its time was over: its reader has taken it.
+    Collected,
+}
+
+impl FileState {
+    /// Every state, in the order a file passes through them.
+    pub const ALL: [Self; 8] = [
+        Self::Sealed,
+        Self::Sending,
+        Self::Unknown,
+        Self::Uploaded,
+        Self::Verified,
+        Self::Published,
+        Self::Retired,
+        Self::Collected,
+    ];
+
+    /// Its name in the ledger and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sealed => "sealed",
+            Self::Sending => "sending",
+            Self::Unknown => "unknown",
+            Self::Uploaded => "uploaded",
+            Self::Verified => "verified",
+            Self::Published => "published",
+            Self::Retired => "retired",
+            Self::Collected => "collected",
+        }
+    }
+
+    /// The state of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
 /// A delivery as held by this process. Ledger writes through it fail once another process has taken it over.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Slot {
     /// Row id; names the spool folder.
     pub id: i64,
@@ -147,8 +232,10 @@ pub struct Slot {
     pub attempt: i64,
     /// Its stored plan.
     pub plan: PlanRecord,
-    /// Why it is quarantined.
+    /// Why it is quarantined, or waits.
     pub reason: Option<String>,
+    /// Since when it waits for its target, if it does.
+    pub deferral: Option<Deferral>,
     /// When it was published (RFC 3339).
     pub published_at: Option<String>,
 }

@@ -102,7 +102,7 @@ pub async fn tell(pipeline: &str, specs: &[NotifySpec], runs: &[Ended], now: Tim
 pub async fn note(run: &Ended) -> Result<()> {
     let Some((class, error)) = &run.failure else { return Ok(()) };
     let _lock = StateLock::acquire(&run.state)?;
-    let ledger = Ledger::open(&run.state).await?;
+    let ledger = Ledger::open(run.ledger.as_ref(), &run.state).await?;
     let id = run_id(run.since);
     let told = serde_json::json!({
         "schema": report::SCHEMA, "run_id": id, "pipeline": run.name, "status": "failed", "error": error, "class": class,
@@ -114,7 +114,7 @@ pub async fn note(run: &Ended) -> Result<()> {
 }
 
 async fn member(run: &Ended) -> Result<Member> {
-    let history = match Ledger::open_existing(&run.state).await? {
+    let history = match Ledger::open_existing(run.ledger.as_ref(), &run.state).await? {
         Some(ledger) => {
             let history = ledger.history(&run.name).await;
             ledger.close().await;

@@ -60,6 +60,11 @@ impl RunReport {
             let reason = slot.reason.as_deref().unwrap_or("no reason is recorded");
             self.warnings.push(format!("an unfinished delivery was set aside: {reason}"));
         }
+        for slot in &recovery.unspooled {
+            let window = &slot.key.window;
+            self.warnings
+                .push(format!("the sealed files of an unfinished delivery of {window} are not in this state folder"));
+        }
         for slot in &recovery.stranded {
             self.warnings.push(format!(
                 "an unfinished delivery waits for its target {}, which the pipeline no longer has",

@@ -37,8 +37,9 @@ pub async fn redeliver(
     paths: &[String],
     progress: &Arc<dyn Progress>,
 ) -> Result<Vec<Redelivered>> {
-    let _lock = StateLock::acquire(&options.state)?;
-    let ledger = Ledger::open(&options.state).await?;
+    let lock = StateLock::acquire(&options.state)?;
+    let ledger = Ledger::open(options.ledger.as_ref(), &options.state).await?.hiding(&options.hidden);
+    let ledger = ledger.hold(&lock, &pipeline.name()).await?;
     let (run_id, extractions) = (super::run_id(options.now), AtomicU32::new(0));
     let work = Work { pipeline, options, ledger: &ledger, run_id: &run_id, progress, extractions: &extractions };
     let mut told = Vec::new();
@@ -166,7 +167,7 @@ impl Work<'_> {
 }
 
 /// Counters as they stood before a delivery, so that its files get the same numbers again.
-fn numbers_before(manifest: &Manifest) -> LastNumbers {
+pub(super) fn numbers_before(manifest: &Manifest) -> LastNumbers {
     let mut numbers = LastNumbers::default();
     for file in manifest.of(Role::Data) {
         let Ok(intent) = serde_json::from_value::<outflow_layout::layout::FileIntent>(file.details.clone()) else {

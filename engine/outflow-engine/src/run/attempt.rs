@@ -152,7 +152,8 @@ impl Work<'_> {
         Ok(Some(Watermark { position, floor }))
     }
 
-    /// Seals what a slot publishes; one without files stays as it is. `leads`: the files lie in its spool already.
+    /// Seals what a slot publishes; one without files stays as it is, and so does one that was sealed elsewhere.
+    /// `leads`: the files lie in its spool already.
     pub(super) async fn seal(&self, due: &Due, made: &mut Made, place: &mut Place, leads: bool) -> Result<Manifest> {
         let files = self.files(due, made, place, leads).await?;
         let mut remembered = made.notes.membership.remembered(&due.input, &due.key)?;
@@ -161,7 +162,8 @@ impl Work<'_> {
         }
         let manifest = Manifest { files, counters: made.counters.clone(), remembered, seen: made.seen.clone() };
         // A window without rows is delivered without files: the next one begins where it ends.
-        if !manifest.files.is_empty() || due.range.is_some() {
+        let publishes = !manifest.files.is_empty() || due.range.is_some();
+        if publishes && !place.slot.state.is_pinned() {
             self.ledger.spooled(&mut place.slot).await?;
             delivery::seal(self.ledger, &self.options.state, &mut place.slot, &manifest).await?;
         }

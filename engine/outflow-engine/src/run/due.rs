@@ -112,7 +112,11 @@ impl Run<'_> {
         let mut lacking = Vec::new();
         for goal in self.goals.active() {
             let mark = self.work.watermark_of(self.goals.sink(goal).as_ref(), schedule).await?;
-            if let Some(window) = schedule.next(&mark.position, &high)? {
+            let window = match self.sealed_elsewhere(goal, &mark) {
+                Some(window) => Some(window),
+                None => schedule.next(&mark.position, &high)?,
+            };
+            if let Some(window) = window {
                 lacking.push((goal, window, mark));
             }
         }
@@ -128,6 +132,17 @@ impl Run<'_> {
             }
         }
         Ok(Some(self.work.due(window, Some(mark.floor), Arc::new(seen), &high, goals)))
+    }
+
+    /// The window that another machine sealed for a sink and did not finish: it comes first, as it was cut then, or its
+    /// rows would be in two deliveries. One of a backfill waits for that backfill.
+    fn sealed_elsewhere(&self, goal: usize, mark: &Watermark) -> Option<Window> {
+        let whose = self.work.whose(self.goals.sink(goal).as_ref());
+        self.unspooled.iter().filter(|slot| slot.key.target == whose.target).find_map(|slot| {
+            let window = Window::of_key(&slot.key.window)?;
+            let ours = slot.key.window == format!("{}{}", whose.scope, window.key());
+            (ours && before(&mark.position, &window.hi)).then_some(window)
+        })
     }
 
     /// The windows of a backfill. Refused as a whole if some position of them was delivered otherwise, or will be.

@@ -114,7 +114,8 @@ struct View<'a> {
 impl View<'_> {
     fn track(&self, columns: Option<Vec<Column>>, findings: &mut Vec<Finding>) {
         let mut rows = Rows { columns, hashed: BTreeMap::new() };
-        if let Some(incremental) = &self.spec.incremental {
+        // A database windows its rows itself, by a column that need not leave it.
+        if let (Some(incremental), SourceSpec::Files(_)) = (&self.spec.incremental, &self.spec.source) {
             self.require("/incremental/cursor", &incremental.cursor, &rows, findings);
         }
         for (index, transform) in self.spec.transforms.iter().enumerate() {

@@ -89,6 +89,10 @@ fn credential(text: &str) -> Option<(&'static str, usize, usize)> {
     if let Some(found) = password_in_url(text) {
         return Some(found);
     }
+    // Digests that say what they are: they tell a key or certificate from others and unlock nothing.
+    if text.starts_with("SHA256:") {
+        return None;
+    }
     words(text).find_map(|(start, word)| {
         let known =
             PREFIXES.iter().find(|(prefix, rest, _)| word.starts_with(prefix) && word.len() >= prefix.len() + rest);

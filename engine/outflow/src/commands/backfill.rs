@@ -78,6 +78,7 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
         now: Timestamp::now(),
         at: None,
         state: project::state(&pipeline, args.state.as_ref()),
+        ledger: pipeline.project.ledger.clone(),
         local_sink: None,
         max_rejects: None,
         memory: args.memory / usize::from(args.parallel),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use outflow_engine::error::Error;
-use outflow_engine::ledger::{FileFilter, FileRecord, Ledger};
+use outflow_engine::ledger::{FileFilter, FileRecord, Ledger, SlotState};
 use outflow_engine::progress::{Progress, Quiet};
 use outflow_engine::run::{Redelivered, RunOptions, redeliver};
 use outflow_engine::verify::{Verified, verify};
@@ -106,8 +106,13 @@ fn list(args: &List) -> Result<ExitCode, Failure> {
     files.truncate(if args.limit == 0 { usize::MAX } else { args.limit as usize });
     let line = |record: &FileRecord| {
         let file = &record.file;
+        // Of a delivery that is on its way or waits, how far the file itself has come.
+        let alone = match record.state {
+            SlotState::Published => String::new(),
+            _ => format!("  ({})", record.progress.name()),
+        };
         format!(
-            "{:<11} {:>10} rows  {:>12} bytes  {}  {}\n",
+            "{:<11} {:>10} rows  {:>12} bytes  {}  {}{alone}\n",
             record.state.name(),
             file.rows,
             file.bytes,
@@ -146,6 +151,7 @@ fn again(args: &Redeliver) -> Result<ExitCode, Failure> {
         now: Timestamp::now(),
         at: None,
         state: project::state(&pipeline, args.state.as_ref()),
+        ledger: pipeline.project.ledger.clone(),
         local_sink: None,
         max_rejects: None,
         memory: args.memory,

@@ -223,6 +223,7 @@ impl Job {
                     now: since,
                     at: args.at,
                     state: state.clone(),
+                    ledger: pipeline.project.ledger.clone(),
                     local_sink: args.sink.clone(),
                     max_rejects: args.max_rejects,
                     memory,

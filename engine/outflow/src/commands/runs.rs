@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use jiff::Timestamp;
 use outflow_engine::error::Error;
-use outflow_engine::ledger::{Ledger, RunFilter, RunRecord};
+use outflow_engine::ledger::{Ledger, RunFilter, RunRecord, Slot, SlotState};
 use outflow_engine::operate;
 use outflow_engine::pipeline::INSTANCES;
 use outflow_engine::report::{RunReport, Status};
@@ -104,6 +104,7 @@ fn retry(args: &Retry) -> Result<ExitCode, Failure> {
         now: Timestamp::now(),
         at: None,
         state: project::state(&pipeline, args.state.as_ref()),
+        ledger: pipeline.project.ledger.clone(),
         local_sink: None,
         max_rejects: None,
         memory: args.memory,
@@ -149,16 +150,22 @@ fn show(args: &Show) -> Result<ExitCode, Failure> {
     let mut found = block_on(async {
         let mut found = Vec::new();
         for ledger in ledgers(&args.state).await? {
-            found.extend(ledger.run(&args.id).await?);
+            if let Some(run) = ledger.run(&args.id).await? {
+                let deliveries = ledger.deliveries(&run.id).await?;
+                found.push((run, deliveries));
+            }
         }
         Ok::<_, Error>(found)
     })??;
-    let run = found.pop().filter(|_| found.is_empty()).ok_or_else(|| {
+    let (run, deliveries) = found.pop().filter(|_| found.is_empty()).ok_or_else(|| {
         anyhow!("no single run has an id that begins with `{}`\nhint: see `outflow runs list`", args.id)
     })?;
     output::print(&match args.state.format {
-        Format::Json => format!("{}\n", serde_json::json!({"schema": "outflow/run-record/v1", "run": run})),
-        Format::Human => human(&run),
+        Format::Json => {
+            let told = serde_json::json!({"schema": "outflow/run-record/v1", "run": run, "deliveries": deliveries});
+            format!("{told}\n")
+        }
+        Format::Human => human(&run) + &deliveries.iter().map(delivery).collect::<String>(),
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -174,10 +181,10 @@ fn human(run: &RunRecord) -> String {
 
 /// The ledgers of a state folder and of the instances below it; one at least must exist.
 pub async fn ledgers(args: &State) -> Result<Vec<Ledger>, Error> {
-    let mut ledgers = Vec::from_iter(Ledger::open_existing(&args.state).await?);
+    let mut ledgers = Vec::from_iter(Ledger::open_existing(None, &args.state).await?);
     for pipeline in folders(&args.state.join(INSTANCES)) {
         for instance in folders(&pipeline) {
-            ledgers.extend(Ledger::open_existing(&instance).await?);
+            ledgers.extend(Ledger::open_existing(None, &instance).await?);
         }
     }
     if ledgers.is_empty() {
@@ -194,9 +201,21 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
+/// Where a delivery of the run stands now; nothing of one that is published, for the report tells that.
+fn delivery(slot: &Slot) -> String {
+    if slot.state == SlotState::Published {
+        return String::new();
+    }
+    let waits = slot.deferral.as_ref().filter(|_| slot.state.is_waiting()).map(|deferral| {
+        format!(", tried {} times since {}, again from {} on", deferral.tries, deferral.since, deferral.next)
+    });
+    let reason = slot.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("delivery {} of {}: {}{}{reason}\n", slot.id, slot.key.window, slot.state, waits.unwrap_or_default())
+}
+
 /// The ledger of a state folder, which must exist.
 pub async fn ledger(args: &State) -> Result<Ledger, Error> {
-    Ledger::open_existing(&args.state).await?.ok_or_else(|| {
+    Ledger::open_existing(None, &args.state).await?.ok_or_else(|| {
         Error::user(format!("no ledger is in `{}`", args.state.display()))
             .hint("it is in `.outflow` beside the pipeline file: name that folder with `--state`")
     })

@@ -112,7 +112,8 @@ fn show(args: &Show) -> Result<ExitCode, Failure> {
 fn change(at: &At, position: Option<&str>) -> Result<ExitCode, Failure> {
     let (pipeline, redaction) = project::load_instance(&at.pipeline, &at.parameters, at.instance.as_ref())?;
     let state = project::state(&pipeline, at.state.as_ref());
-    let moves = block_on(operate::moves(&pipeline, &state, position, at.target.as_deref()))?;
+    let ledger = pipeline.project.ledger.as_ref();
+    let moves = block_on(operate::moves(&pipeline, ledger, &state, position, at.target.as_deref()))?;
     let moves = match moves {
         Ok(moves) => moves,
         Err(error) => return Err(Failure::Engine(error, redaction)),
@@ -126,6 +127,6 @@ fn change(at: &At, position: Option<&str>) -> Result<ExitCode, Failure> {
     };
     output::tell(&moves.iter().map(line).collect::<String>());
     confirm("Change where the next window begins? Rows may be delivered again, or not at all", at.yes)?;
-    block_on(operate::apply(&state, &moves))?.map_err(|error| Failure::Engine(error, redaction))?;
+    block_on(operate::apply(ledger, &state, &moves))?.map_err(|error| Failure::Engine(error, redaction))?;
     Ok(ExitCode::SUCCESS)
 }

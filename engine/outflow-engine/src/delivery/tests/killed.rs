@@ -10,7 +10,8 @@ const HOME: &str = "OUTFLOW_TEST_HOME";
 
 /// Points that no delivery of this test passes: the spool's own and those of a bucket's multipart upload.
 fn is_passed(name: &str) -> bool {
-    !name.starts_with("multipart-") && !matches!(name, "spool-batch" | "spool-written" | "spool-finished")
+    let elsewhere = ["ftps-", "multipart-", "sftp-", "spool-batch", "spool-written", "spool-finished"];
+    !elsewhere.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// The process that is killed: one run into the folder named by the environment.
@@ -20,7 +21,7 @@ async fn victim() {
     let Some(home) = std::env::var_os(HOME).map(PathBuf::from) else { return };
     let state = home.join("state");
     let _lock = crate::ledger::StateLock::acquire(&state).unwrap();
-    let ledger = Ledger::open(&state).await.unwrap();
+    let ledger = Ledger::open(None, &state).await.unwrap();
     let sink: Arc<dyn Sink> = Arc::new(Folder::new(&home.join("out"), "out").unwrap());
     let slot = run(&ledger, &state, &sink, "r").await.unwrap();
     assert_eq!(slot.state, SlotState::Published);

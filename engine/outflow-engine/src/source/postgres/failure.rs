@@ -54,7 +54,7 @@ fn told(error: &PgDatabaseError, place: &str) -> Error {
             Error::transient(message)
         }
         "25006" => Error::user(message).hint("a source only reads: write a `SELECT` without functions that write"),
-        code if code.starts_with("42") || code.starts_with("22") || code.starts_with("3D") => Error::user(message),
+        code if ["0A", "22", "3D", "42"].iter().any(|class| code.starts_with(class)) => Error::user(message),
         _ => Error::external(message),
     };
     match error.hint() {

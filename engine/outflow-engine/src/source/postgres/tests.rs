@@ -1,4 +1,3 @@
-//! The server that the tests of this source share.
+//! The server that the tests of this source share with those of the ledger.
 
-#[path = "../../../../../tests/it/support/postgres.rs"]
-pub mod postgres;
+pub(crate) use crate::ledger::tests::postgres;

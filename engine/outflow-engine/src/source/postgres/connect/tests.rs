@@ -1,3 +1,5 @@
+//! What a spec makes of the connection: where to, as whom, how it is protected; nothing is connected to.
+
 use super::*;
 
 fn source(value: serde_json::Value) -> PostgresSource {
