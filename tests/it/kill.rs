@@ -153,6 +153,7 @@ fn is_recovery(point: &str) -> bool {
     point.starts_with("recover")
 }
 
+/// F01: at each place where the program lets itself be killed.
 #[test]
 fn a_run_killed_at_any_point_is_finished_by_the_next() {
     let mut reached = 0;
@@ -173,6 +174,7 @@ fn a_run_killed_at_any_point_is_finished_by_the_next() {
     assert!(reached >= 14, "only {reached} points were reached");
 }
 
+/// F04.
 #[test]
 fn three_deaths_in_a_row_change_nothing() {
     let points = ["seal-committed", "recover-slot", "file-put", "companion-verified"];
@@ -186,7 +188,31 @@ fn three_deaths_in_a_row_change_nothing() {
     bench.expect_converged("three deaths");
 }
 
-/// Kills at the Nth write, sync, link or rename of any thread, without a hook in the program.
+/// F02: `OUTFLOW_KILLS` says how often, `OUTFLOW_SEED` where the moments begin; a dozen by default.
+#[test]
+fn a_run_killed_at_any_moment_is_finished_by_the_next() {
+    let number = |name: &str, otherwise| std::env::var(name).map_or(otherwise, |text| text.parse().unwrap());
+    let (kills, mut seed): (u64, u64) = (number("OUTFLOW_KILLS", 12), number("OUTFLOW_SEED", 1));
+    let began = std::time::Instant::now();
+    Bench::new().run().run().expect_code(0);
+    // Up to where a run is over, as this machine is just now.
+    let most = began.elapsed().as_micros() as u64;
+    for kill in 0..kills {
+        // The generator of Lehmer, as Park and Miller set it.
+        seed = seed * 48_271 % 2_147_483_647;
+        let story = format!("kill {kill}, seed {seed}");
+        let bench = Bench::new();
+        let poller = Poller::watch(bench.out());
+        let run = bench.run().spawn();
+        std::thread::sleep(Duration::from_micros(seed % most));
+        run.kill();
+        bench.run().run().expect_code(0);
+        poller.finish(&story);
+        bench.expect_converged(&story);
+    }
+}
+
+/// F03: kills at the Nth write, sync, link or rename of any thread, without a hook in the program.
 /// `OUTFLOW_SWEEP=full` takes each of the first 200, else every eighth.
 #[test]
 fn a_run_killed_at_any_system_call_is_finished_by_the_next() {

@@ -9,8 +9,11 @@ mod connections;
 mod contracts;
 mod days;
 mod doctor;
+mod drain;
 mod encrypt;
+mod fault_table;
 mod faults;
+mod faults_machine;
 mod fixtures;
 mod ftps;
 #[path = "../fuzz/src/lib.rs"]

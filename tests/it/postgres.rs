@@ -63,7 +63,7 @@ fn names_are_taken_as_they_are_written() {
         ("query: SELECT a FROM nowhere", 2, "\"nowhere\" does not exist"),
         ("query: SELECT 1 AS a; SELECT 2 AS a", 2, "(42601)"),
         ("query: SELECT 1 AS a) TO STDOUT; DROP TABLE x; COPY (SELECT 1", 2, "(42601)"),
-        ("query: WITH x AS (INSERT INTO t VALUES (1) RETURNING id) SELECT id FROM x", 2, "not allowed"),
+        ("query: WITH x AS (INSERT INTO t VALUES (1) RETURNING id) SELECT id FROM x", 2, "data-modifying"),
         ("query: SELECT nextval('s') AS a", 3, "read-only transaction"),
         ("query: SELECT 1 / (SELECT 0) AS a", 3, "division by zero"),
     ] {

@@ -17,7 +17,7 @@ fn feed(endpoint: &str, bucket: &str, rows: usize, width: usize) -> tempfile::Te
     std::fs::write(folder.path().join("contacts.csv"), text).unwrap();
     let pipeline = format!(
         "version: 1\nname: faults\nsource: {{files: {{path: contacts.csv}}}}\nlayout:\n  files:\n    path: \
-         \"{{{{ at | unix }}}}.csv\"\n    format: csv\n    companions: [{{path: \"{{{{ file.path }}}}.done\", body: \"{{{{ file.rows }}}}\"}}]\n\
+         \"{{{{ at | unix }}}}_{{{{ nonce[:6] }}}}.csv\"\n    format: csv\n    companions: [{{path: \"{{{{ file.path }}}}.done\", body: \"{{{{ file.rows }}}}\"}}]\n\
          sink:\n  s3: {{bucket: {bucket}, endpoint: \"{endpoint}\", access_key_id: \"${{env:KEY}}\", \
          secret_access_key: \"${{env:SECRET}}\"}}\n"
     );

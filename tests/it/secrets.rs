@@ -26,7 +26,7 @@ struct Case {
     name: &'static str,
     /// `transforms:`, a list, or nothing. `EVIL` is the component of the hostile transform with its pin.
     transforms: &'static str,
-    /// `sink:`, one mapping. `STORE` is the URL of an S3 service that knows neither key.
+    /// `sink:`, one mapping, with further blocks below it. `STORE` is the URL of an S3 service that knows neither key.
     sink: &'static str,
     /// How `run` ends.
     code: i32,
@@ -109,6 +109,63 @@ const CASES: &[Case] = &[
         sink: LOCAL,
         code: 0,
         says: "",
+    },
+    Case {
+        name: "keys of a container that is away",
+        transforms: "",
+        sink: "{azure: {account: acme, container: feeds, endpoint: \"http://127.0.0.1:1\", access_key: \"${env:CANARY}\"}}",
+        code: 2,
+        says: "access_key",
+    },
+    Case {
+        name: "signature of a container that is away",
+        transforms: "",
+        sink: "{azure: {account: acme, container: feeds, endpoint: \"http://127.0.0.1:1\", sas_token: \"${env:CANARY}\"}}",
+        code: 4,
+        says: "az://feeds",
+    },
+    Case {
+        name: "secret of a registered client beside a key",
+        transforms: "",
+        sink: "{azure: {account: acme, container: feeds, endpoint: \"http://127.0.0.1:1\", \
+               access_key: \"${env:CANARY}\", client: {tenant_id: t, client_id: c, client_secret: \"${env:CANARY}\"}}}",
+        code: 2,
+        says: "exclude",
+    },
+    Case {
+        name: "key of a service account that is none",
+        transforms: "",
+        sink: "{gcs: {bucket: feeds, endpoint: \"http://127.0.0.1:1\", service_account_key: \"${env:CANARY}\"}}",
+        code: 2,
+        says: "service_account_key",
+    },
+    Case {
+        name: "credentials for a server that is away",
+        transforms: "",
+        sink: "{sftp: {host: 127.0.0.1, port: 1, user: joe, password: \"${env:CANARY}\", private_key: \"${env:CANARY}\", \
+               passphrase: \"${file:secret/canary}\", path: in, \
+               host_keys: [\"SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"]}}",
+        code: 4,
+        says: "127.0.0.1",
+    },
+    Case {
+        name: "address of a database that is away",
+        transforms: "  - lookup: {source: {postgres: {url: \"${env:CANARY}\", table: t}}, on: [id], columns: [x]}",
+        sink: LOCAL,
+        code: 2,
+        says: "url",
+    },
+    Case {
+        name: "keys that sign nothing, and where it is told",
+        transforms: "",
+        sink: "{local: {path: out}}\n\
+               delivery: {encrypt: {pgp: {keys: [keys/none.asc], \
+               sign: {key: \"${env:CANARY}\", passphrase: \"${file:secret/canary}\"}}}}\n\
+               notify: [{webhook: \"${env:CANARY}\", slack: \"${file:secret/canary}\", \
+               email: {to: [ann@example.org], from: joe@example.org, \
+               smtp: {host: 127.0.0.1, port: 1, user: joe, password: \"${env:CANARY}\"}}}]",
+        code: 2,
+        says: "notice",
     },
 ];
 

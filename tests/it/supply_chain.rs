@@ -1,4 +1,4 @@
-//! What is linked in: Cargo.lock against the least versions of `security/minimums.toml` and the bans and sources of
+//! What is linked in: Cargo.lock against the least versions of `tests/minimums.toml` and the bans and sources of
 //! `deny.toml`, and where `unsafe` may stand. Needs no network; licences and advisories are `cargo deny`'s.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +52,7 @@ fn entries(text: &str, section: &str) -> BTreeMap<String, String> {
 
 #[test]
 fn no_version_with_a_known_fault() {
-    let text = fs::read_to_string(repository().join("security/minimums.toml")).unwrap();
+    let text = fs::read_to_string(repository().join("tests/minimums.toml")).unwrap();
     let (minimums, accepted) = (entries(&text, "minimums"), entries(&text, "accepted"));
     let mut used = BTreeSet::new();
     for package in locked() {
@@ -61,7 +61,7 @@ fn no_version_with_a_known_fault() {
             assert_eq!(
                 accepted.get(&package.name),
                 Some(&package.version),
-                "`{} {}` is older than {least}; see security/minimums.toml",
+                "`{} {}` is older than {least}; see tests/minimums.toml",
                 package.name,
                 package.version
             );

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::Timestamp;
 use outflow_spec::ledger::LedgerSpec;
+use tokio_util::sync::CancellationToken;
 
 use crate::breaker;
 use crate::delivery;
@@ -52,6 +53,8 @@ pub struct RunOptions {
     pub hidden: Vec<(String, String)>,
     /// Stands for the id of the run and the seed of its nonces, so that a test delivers the same bytes every time.
     pub fixed_id: Option<String>,
+    /// Once cancelled, no extraction begins and one under way ends; what is sealed is still published.
+    pub stop: CancellationToken,
 }
 
 /// Windows to deliver beside those that are due.
@@ -313,6 +316,9 @@ impl Run<'_> {
         }
         if due.range.is_some() {
             self.refuse_set_aside(due, sink.as_ref()).await?;
+        }
+        // Windows of a backfill go side by side: one that is planned may be under way beside this one.
+        if due.range.as_ref().is_some_and(|range| range.wanted.late_from.is_some()) {
             self.work.ledger.forget_planned(&key).await?;
         }
         let slot = match self.unspooled.iter().position(|slot| slot.key == key) {

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod commands;
+mod drain;
 mod embedded;
 mod expected;
 mod failure;

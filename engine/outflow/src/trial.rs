@@ -12,6 +12,7 @@ use outflow_engine::report::RunReport;
 use outflow_engine::run::{RunOptions, run};
 
 use crate::commands::block_on;
+use crate::drain::STOP;
 use crate::failure::Failure;
 use crate::project::{self, Parameter};
 
@@ -50,6 +51,7 @@ pub fn run_file(path: &Path, parameters: &[Parameter]) -> Result<Trial, Failure>
         memory: 256 << 20,
         hidden: redaction.pairs(),
         fixed_id: Some(ID.to_owned()),
+        stop: STOP.clone(),
     };
     let report = deliver(&pipeline, &options)?.map_err(|error| Failure::Engine(error, redaction))?;
     Ok(Trial { report, scratch })

@@ -16,8 +16,9 @@ impl Listener {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
         let bodies = Arc::new(Mutex::new(Vec::new()));
-        let (taken, mut statuses) = (bodies.clone(), statuses.to_vec().into_iter());
+        let (taken, statuses) = (bodies.clone(), statuses.to_vec());
         std::thread::spawn(move || {
+            let mut statuses = statuses.into_iter();
             for stream in listener.incoming().flatten() {
                 let status = statuses.next().unwrap_or(200);
                 if let Some(body) = take(stream, status) {

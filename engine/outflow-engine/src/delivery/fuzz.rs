@@ -90,7 +90,7 @@ async fn died_at(
     let files = FILES.iter().zip(0..).map(|((path, body), ordinal)| sealed(&spool, ordinal, path, body)).collect();
     ledger.spooled(&mut slot).await.expect("a planned slot is spooled");
     if reached != SlotState::Spooled {
-        let manifest = Manifest { files, ..Manifest::default() };
+        let manifest = Manifest { files, counters: Vec::new(), remembered: Vec::new(), seen: Vec::new() };
         seal(ledger, state, &mut slot, &manifest).await.expect("a spooled slot is sealed");
         for next in REACHED.into_iter().skip_while(|next| *next != SlotState::Uploading) {
             if slot.state == reached {

@@ -19,6 +19,11 @@ impl StateLock {
         make_private(state)?;
         let path = state.join("lock");
         let failed = |error: std::io::Error| {
+            if error.kind() == std::io::ErrorKind::StorageFull {
+                let place = state.display();
+                return Error::transient(format!("the disk of the state folder with the ledger, `{place}`, is full"))
+                    .hint("free some space");
+            }
             Error::external(format!("cannot lock the state folder `{}`: {error}", state.display()))
                 .hint("the folder must be on a local disk and writable by this user")
         };

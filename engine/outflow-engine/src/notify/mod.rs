@@ -9,6 +9,7 @@ mod tests;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use outflow_spec::ledger::LedgerSpec;
 use outflow_spec::notify::NotifySpec;
 use serde::Serialize;
 
@@ -30,6 +31,8 @@ pub struct Ended {
     pub name: String,
     /// Its state folder.
     pub state: PathBuf,
+    /// Its ledger, where that is not in the state folder.
+    pub ledger: Option<LedgerSpec>,
     /// When it was begun.
     pub since: Timestamp,
     /// Its failure: whose it is, and what may be shown of it.

@@ -27,6 +27,7 @@ fn member(instance: &str, runs: &str) -> Member {
     let ended = Ended {
         instance: (!instance.is_empty()).then(|| instance.to_owned()),
         name: format!("feed/{instance}"),
+        ledger: None,
         state: PathBuf::new(),
         since: at(runs.len() as i64 - 1),
         failure: failed.then(|| (Class::ClientServiceError, "access denied".to_owned())),

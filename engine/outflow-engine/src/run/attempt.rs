@@ -113,7 +113,11 @@ impl Work<'_> {
         let limit = self.options.max_rejects.or(self.pipeline.spec.delivery.max_rejects);
         let dead = Arc::new(DeadLetter::create(&letters, limit).hiding(self.options.hidden.clone()));
         let spool = Spool::new(&folder, &slot.plan.nonce_seed, self.progress.as_ref());
-        let extracted = extract::extract(&extraction, &spool, layout.as_mut(), &dead).await?;
+        let extracted = tokio::select! {
+            biased;
+            () = self.options.stop.cancelled() => return Err(stopped()),
+            extracted = extract::extract(&extraction, &spool, layout.as_mut(), &dead) => extracted?,
+        };
         found.still_there(due.range.is_some()).await?;
         let (watermark, warnings) = (self.watermark(due, &extracted)?, untold(&extracted.arrived));
         let written = extracted.files.iter().map(SpooledFile::rows).sum();
@@ -308,4 +312,8 @@ fn write_synced(path: &Path, body: &[u8]) -> Result<()> {
         file.sync_all()
     };
     write().map_err(|cause| Error::external(format!("cannot write `{}`: {cause}", path.display())))
+}
+
+fn stopped() -> Error {
+    Error::transient("stopped before anything of this window was sealed").hint("run again: the window begins anew")
 }

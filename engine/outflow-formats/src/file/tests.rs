@@ -3,6 +3,8 @@
 use super::*;
 use std::process::Command;
 
+mod large;
+
 fn write(folder: &Path, name: &str, compression: Compression) -> Finished {
     let format = Format::JsonLines(crate::format::JsonStyle::default());
     let schema = Schema::empty();

@@ -29,6 +29,7 @@ fn starts(attack: &str, expected: &str) {
     assert_eq!(after, "1 outputs", "a run after {attack}");
 }
 
+/// F61.
 #[test]
 fn runs_away() {
     starts("loop", "plugin/timeout: the plugin `evil` ran longer than its time limit of 5000 ms");
@@ -36,12 +37,14 @@ fn runs_away() {
     starts("sleep", "plugin/timeout: ");
 }
 
+/// F61.
 #[test]
 fn takes_memory() {
     starts("memory", "plugin/memory: the plugin `evil` needed more memory than its limit (");
     starts("outputs_million", "plugin/memory: ");
 }
 
+/// F61.
 #[test]
 fn falls() {
     starts("panic", "plugin/panic: the plugin `evil` panicked at evil/src/lib.rs:");
@@ -77,6 +80,7 @@ fn answers_wrongly() {
     starts("options", "open: evil/options at `/attack`: refused");
 }
 
+/// F61.
 #[test]
 fn names_badly() {
     for (attack, why) in [

@@ -8,6 +8,7 @@ use outflow_engine::report::Status;
 use outflow_engine::run::{Backfill, RunOptions, backfill};
 
 use super::{Format, block_on, confirm};
+use crate::drain::{STOP, drained};
 use crate::failure::Failure;
 use crate::progress::{Show, Watchers};
 use crate::project::{self, Parameter};
@@ -84,9 +85,10 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
         memory: args.memory / usize::from(args.parallel),
         hidden: redaction.pairs(),
         fixed_id: None,
+        stop: STOP.clone(),
     };
     let progress = Watchers::new(args.progress).watch(&pipeline.name());
-    let told = block_on(backfill(&pipeline, &options, &range, &progress))?;
+    let told = block_on(drained(backfill(&pipeline, &options, &range, &progress)))?;
     let told = told.map_err(|error| Failure::Engine(error, redaction))?;
     output::print(&match args.format {
         Format::Human => report::human(&told),

@@ -13,6 +13,7 @@ use outflow_engine::verify::{Verified, verify};
 
 use super::runs::{State, ledger, ledgers};
 use super::{Format, block_on};
+use crate::drain::STOP;
 use crate::failure::Failure;
 use crate::output;
 use crate::project::{self, Parameter};
@@ -157,6 +158,7 @@ fn again(args: &Redeliver) -> Result<ExitCode, Failure> {
         memory: args.memory,
         hidden: redaction.pairs(),
         fixed_id: None,
+        stop: STOP.clone(),
     };
     let progress: Arc<dyn Progress> = Arc::new(Quiet);
     let files = block_on(redeliver(&pipeline, &options, &args.paths, &progress))?;

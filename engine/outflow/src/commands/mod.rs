@@ -17,6 +17,8 @@ pub mod test;
 use std::io::IsTerminal;
 
 use anyhow::bail;
+use std::time::Duration;
+
 use clap::ValueEnum;
 
 use crate::output;
@@ -31,9 +33,16 @@ pub enum Format {
     Json,
 }
 
+/// How long the end of a command waits for threads that are in a call.
+const PARTING: Duration = Duration::from_secs(1);
+
 /// The runtime that commands of the engine run on.
 pub fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    // Work that was given up may sit in a call to a server that does not answer.
+    runtime.shutdown_timeout(PARTING);
+    Ok(done)
 }
 
 /// Asks before something is changed that cannot be taken back. Without a terminal nobody can answer.

@@ -13,12 +13,14 @@ use outflow_engine::notify;
 use outflow_engine::pipeline::{Pipeline, instance_state};
 use outflow_engine::report::{RunReport, Status};
 use outflow_engine::run::{Backfill, RunOptions, backfill, run};
+use outflow_spec::ledger::LedgerSpec;
 use outflow_spec::notify::NotifySpec;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::{Format, block_on};
+use crate::drain::{STOP, drained};
 use crate::failure::{Failure, LOCKED};
 use crate::progress::{Show, Watchers};
 use crate::project::{self, Member, Parameter};
@@ -143,6 +145,7 @@ struct Ended {
     name: String,
     instance: Option<String>,
     state: PathBuf,
+    ledger: Option<LedgerSpec>,
     since: Timestamp,
     notify: Vec<NotifySpec>,
     result: Result<RunReport, Failure>,
@@ -213,8 +216,8 @@ impl Job {
     async fn run(self, args: &Args, memory: usize, watchers: &Watchers) -> Ended {
         let Self { file, name, instance, state, loaded } = self;
         let since = Timestamp::now();
-        let (notify, result) = match loaded {
-            Err(failure) => (Vec::new(), Err(failure)),
+        let (ledger, notify, result) = match loaded {
+            Err(failure) => (None, Vec::new(), Err(failure)),
             Ok((mut pipeline, redaction)) => {
                 if args.force {
                     pipeline.spec.delivery.breaker = None;
@@ -229,18 +232,22 @@ impl Job {
                     memory,
                     hidden: redaction.pairs(),
                     fixed_id: None,
+                    stop: STOP.clone(),
                 };
                 let progress = watchers.watch(&name);
                 let range = args.from.clone().zip(args.to.clone()).map(|(from, to)| Backfill { from, to, parallel: 1 });
-                let result = match &range {
-                    Some(range) => backfill(&pipeline, &options, range, &progress).await,
-                    None => run(&pipeline, &options, &progress).await,
+                let work = async {
+                    match &range {
+                        Some(range) => backfill(&pipeline, &options, range, &progress).await,
+                        None => run(&pipeline, &options, &progress).await,
+                    }
                 };
+                let result = drained(work).await;
                 let notify = [pipeline.spec.notify, pipeline.project.notify].concat();
-                (notify, result.map_err(|error| Failure::Engine(error, redaction)))
+                (options.ledger, notify, result.map_err(|error| Failure::Engine(error, redaction)))
             }
         };
-        let ended = Ended { file, name, instance, state, since, notify, result };
+        let ended = Ended { file, name, instance, state, ledger, since, notify, result };
         if let Err(Failure::Findings) = &ended.result
             && ended.instance.is_some()
             && args.sink.is_none()
@@ -258,6 +265,7 @@ impl Ended {
             instance: self.instance.clone(),
             name: self.name.clone(),
             state: self.state.clone(),
+            ledger: self.ledger.clone(),
             since: self.since,
             failure: match &self.result {
                 Ok(report) => report

@@ -13,6 +13,7 @@ use outflow_engine::report::{RunReport, Status};
 use outflow_engine::run::RunOptions;
 
 use super::{Format, block_on};
+use crate::drain::{STOP, drained};
 use crate::failure::Failure;
 use crate::progress::Watchers;
 use crate::project::{self, Parameter};
@@ -110,9 +111,10 @@ fn retry(args: &Retry) -> Result<ExitCode, Failure> {
         memory: args.memory,
         hidden: redaction.pairs(),
         fixed_id: None,
+        stop: STOP.clone(),
     };
     let progress = Watchers::new(args.progress).watch(&pipeline.name());
-    let told = block_on(operate::retry(&pipeline, &options, args.run.as_deref(), &progress))?;
+    let told = block_on(drained(operate::retry(&pipeline, &options, args.run.as_deref(), &progress)))?;
     let told = told.map_err(|error| Failure::Engine(error, redaction))?;
     output::print(&match args.format {
         Format::Human => report::human(&told),

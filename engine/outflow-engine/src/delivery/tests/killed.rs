@@ -8,7 +8,7 @@ use crate::kill_point;
 
 const HOME: &str = "OUTFLOW_TEST_HOME";
 
-/// Points that no delivery of this test passes: the spool's own and those of a bucket's multipart upload.
+/// Points that no delivery of this test passes: the spool's own, those of a multipart upload and those of SFTP and FTPS.
 fn is_passed(name: &str) -> bool {
     let elsewhere = ["ftps-", "multipart-", "sftp-", "spool-batch", "spool-written", "spool-finished"];
     !elsewhere.iter().any(|prefix| name.starts_with(prefix))

@@ -325,6 +325,10 @@ impl Sink for SimTarget {
         Ok(put)
     }
 
+    async fn remove(&self, file: &SealedFile) -> Result<Proof> {
+        panic!("I8: nothing in these histories takes `{}` away", file.path)
+    }
+
     async fn sweep(&self, _: &SealedFile, staging: &str) -> Result<()> {
         assert!(staging.starts_with(".outflow-"), "I8: `{staging}` is not ours by name");
         self.shared.state.lock().unwrap().staging.remove(staging);
