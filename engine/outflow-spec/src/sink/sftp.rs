@@ -48,7 +48,7 @@ pub struct SftpSink {
     /// missing. Example: `in/actito`.
     #[serde(default)]
     pub path: String,
-    /// Library that speaks SSH. Default `russh`: written in Rust, and the faster of the two in every measurement.
+    /// Library that speaks SSH. Default `russh`: written in Rust, and the faster of the two with large files and long distances.
     #[serde(default)]
     pub backend: SftpBackend,
     /// Longest that connecting and logging in may take together, in seconds. Default 30.
