@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ledger, Role, SealedFile};
+use super::{FileState, Ledger, Role, SealedFile};
 use crate::error::Result;
 
 /// What became of a published file.
@@ -18,8 +18,8 @@ impl Fate {
     /// Its name in the ledger and in reports.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Retired => "retired",
-            Self::Collected => "collected",
+            Self::Retired => FileState::Retired.name(),
+            Self::Collected => FileState::Collected.name(),
         }
     }
 }

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use jiff::Timestamp;
 use outflow_engine::report::Status;
-use outflow_engine::run::{Backfill, RunOptions, backfill};
+use outflow_engine::run::{Backfill, backfill};
 
 use super::{Format, block_on, confirm};
-use crate::drain::{STOP, drained};
+use crate::drain::drained;
 use crate::failure::Failure;
 use crate::progress::{Show, Watchers};
 use crate::project::{self, Parameter};
@@ -75,18 +74,8 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
     }
     output::tell(&text);
     confirm("Deliver them?", args.yes)?;
-    let options = RunOptions {
-        now: Timestamp::now(),
-        at: None,
-        state: project::state(&pipeline, args.state.as_ref()),
-        ledger: pipeline.project.ledger.clone(),
-        local_sink: None,
-        max_rejects: None,
-        memory: args.memory / usize::from(args.parallel),
-        hidden: redaction.pairs(),
-        fixed_id: None,
-        stop: STOP.clone(),
-    };
+    let options =
+        super::run_options(&pipeline, &redaction, args.state.as_ref(), args.memory / usize::from(args.parallel));
     let progress = Watchers::new(args.progress).watch(&pipeline.name());
     let told = block_on(drained(backfill(&pipeline, &options, &range, &progress)))?;
     let told = told.map_err(|error| Failure::Engine(error, redaction))?;

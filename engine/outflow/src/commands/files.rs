@@ -4,16 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use outflow_engine::error::Error;
 use outflow_engine::ledger::{FileFilter, FileRecord, Ledger, SlotState};
 use outflow_engine::progress::{Progress, Quiet};
-use outflow_engine::run::{Redelivered, RunOptions, redeliver};
+use outflow_engine::run::{Redelivered, redeliver};
 use outflow_engine::verify::{Verified, verify};
 
 use super::runs::{State, ledger, ledgers};
 use super::{Format, block_on};
-use crate::drain::STOP;
 use crate::failure::Failure;
 use crate::output;
 use crate::project::{self, Parameter};
@@ -148,18 +146,7 @@ fn check(args: &Verify) -> Result<ExitCode, Failure> {
 
 fn again(args: &Redeliver) -> Result<ExitCode, Failure> {
     let (pipeline, redaction) = project::load_instance(&args.pipeline, &args.parameters, args.instance.as_ref())?;
-    let options = RunOptions {
-        now: Timestamp::now(),
-        at: None,
-        state: project::state(&pipeline, args.state.as_ref()),
-        ledger: pipeline.project.ledger.clone(),
-        local_sink: None,
-        max_rejects: None,
-        memory: args.memory,
-        hidden: redaction.pairs(),
-        fixed_id: None,
-        stop: STOP.clone(),
-    };
+    let options = super::run_options(&pipeline, &redaction, args.state.as_ref(), args.memory);
     let progress: Arc<dyn Progress> = Arc::new(Quiet);
     let files = block_on(redeliver(&pipeline, &options, &args.paths, &progress))?;
     let files = files.map_err(|error| Failure::Engine(error, redaction))?;

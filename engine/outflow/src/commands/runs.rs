@@ -4,16 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::anyhow;
-use jiff::Timestamp;
 use outflow_engine::error::Error;
 use outflow_engine::ledger::{Ledger, RunFilter, RunRecord, Slot, SlotState};
 use outflow_engine::operate;
 use outflow_engine::pipeline::INSTANCES;
 use outflow_engine::report::{RunReport, Status};
-use outflow_engine::run::RunOptions;
 
 use super::{Format, block_on};
-use crate::drain::{STOP, drained};
+use crate::drain::drained;
 use crate::failure::Failure;
 use crate::progress::Watchers;
 use crate::project::{self, Parameter};
@@ -101,18 +99,7 @@ pub fn execute(command: &Command) -> Result<ExitCode, Failure> {
 
 fn retry(args: &Retry) -> Result<ExitCode, Failure> {
     let (pipeline, redaction) = project::load_instance(&args.pipeline, &args.parameters, args.instance.as_ref())?;
-    let options = RunOptions {
-        now: Timestamp::now(),
-        at: None,
-        state: project::state(&pipeline, args.state.as_ref()),
-        ledger: pipeline.project.ledger.clone(),
-        local_sink: None,
-        max_rejects: None,
-        memory: args.memory,
-        hidden: redaction.pairs(),
-        fixed_id: None,
-        stop: STOP.clone(),
-    };
+    let options = super::run_options(&pipeline, &redaction, args.state.as_ref(), args.memory);
     let progress = Watchers::new(args.progress).watch(&pipeline.name());
     let told = block_on(drained(operate::retry(&pipeline, &options, args.run.as_deref(), &progress)))?;
     let told = told.map_err(|error| Failure::Engine(error, redaction))?;
