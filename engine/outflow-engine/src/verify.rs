@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::ledger::{FileFilter, Ledger, SlotState};
+use crate::ledger::{Fate, FileFilter, Ledger, SlotState};
 use crate::pipeline::Pipeline;
 use crate::store::{self, Proof, Trust};
 
@@ -14,8 +14,8 @@ pub struct Verified {
     pub path: String,
     /// SHA-256 that was sealed.
     pub sha256: String,
-    /// `intact`, `retired` (taken away when its time was over), `collected` (gone by then), `absent` (a consumer may
-    /// have collected it), or how it differs.
+    /// `intact`, `retired` (taken away when its time was over), `collected` (gone since the target showed it: whoever
+    /// took it, it is not sent again), or how it differs.
     pub outcome: String,
 }
 
@@ -43,7 +43,7 @@ pub async fn verify(pipeline: &Pipeline, ledger: &Ledger) -> Result<Vec<Verified
         }
         let outcome = match sink.compare(&record.file, Trust::Bytes).await? {
             Proof::Same => "intact".to_owned(),
-            Proof::Absent => "absent".to_owned(),
+            Proof::Absent => Fate::Collected.name().to_owned(),
             Proof::Different(how) => how,
         };
         verified.push(Verified { path: record.file.path, sha256: record.file.sha256, outcome });

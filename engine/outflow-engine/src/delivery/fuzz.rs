@@ -10,7 +10,9 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::{recover, seal};
-use crate::ledger::{Ledger, Manifest, PlanRecord, Role, SealedFile, Slot, SlotKey, SlotState, spool_folder};
+use crate::ledger::{
+    FileState, Ledger, Manifest, PlanRecord, Role, SealedFile, Slot, SlotKey, SlotState, spool_folder,
+};
 use crate::progress::Quiet;
 use crate::store::{Folder, Sink};
 
@@ -56,7 +58,7 @@ pub fn run(bytes: &[u8]) {
         for _ in 0..2 {
             let _ = recover(&ledger, std::slice::from_ref(&sink), &state, "p", &Quiet).await;
             slot = ledger.slot_by_id(slot.id).await.expect("the ledger answers").expect("no slot is removed");
-            check(&before, &target, &slot);
+            check(&before, &target, &slot, &collected(&ledger, &slot).await);
         }
         let once = below(&target);
         let _ = recover(&ledger, std::slice::from_ref(&sink), &state, "p", &Quiet).await;
@@ -97,9 +99,21 @@ async fn died_at(
                 break;
             }
             ledger.transition(&mut slot, next).await.expect("states follow one another");
+            ledger.mark_files(&slot, marks(next)).await.expect("files of the slot are marked");
         }
     }
     (slot, Some(spool))
+}
+
+/// What is noted of the files when a slot has just got to a state.
+fn marks(state: SlotState) -> &'static [(u32, FileState)] {
+    match state {
+        SlotState::Uploading => &[(0, FileState::Sending), (1, FileState::Sending)],
+        SlotState::Uploaded => &[(0, FileState::Uploaded), (1, FileState::Uploaded)],
+        SlotState::Verified => &[(0, FileState::Verified), (1, FileState::Verified)],
+        SlotState::Publishing => &[(2, FileState::Sending)],
+        _ => &[],
+    }
 }
 
 fn sealed(spool: &Path, ordinal: u32, path: &str, body: &str) -> SealedFile {
@@ -163,17 +177,23 @@ fn below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-fn check(before: &BTreeMap<String, Vec<u8>>, target: &Path, slot: &Slot) {
+/// Files that their reader took, as the ledger has it.
+async fn collected(ledger: &Ledger, slot: &Slot) -> Vec<u32> {
+    let states = ledger.file_states(slot).await.expect("the ledger answers");
+    states.into_iter().filter(|(_, state)| *state == FileState::Collected).map(|(ordinal, _)| ordinal).collect()
+}
+
+fn check(before: &BTreeMap<String, Vec<u8>>, target: &Path, slot: &Slot, collected: &[u32]) {
     let now = below(target);
     for (path, bytes) in before {
         assert_eq!(now.get(path), Some(bytes), "`{path}` was there, and is not as it was");
     }
-    for (path, body) in FILES {
+    for ((path, body), ordinal) in FILES.into_iter().zip(0..) {
         let path = target.join(path).to_string_lossy().into_owned();
         if !before.contains_key(&path) {
             assert!(now.get(&path).is_none_or(|bytes| bytes == body.as_bytes()), "`{path}` has a version of its own");
         }
-        if slot.state == SlotState::Published {
+        if slot.state == SlotState::Published && !collected.contains(&ordinal) {
             assert_eq!(now.get(&path).map(Vec::as_slice), Some(body.as_bytes()), "published without `{path}`");
         }
     }

@@ -5,6 +5,7 @@
 
 #[cfg(any(test, fuzzing))]
 mod fuzz;
+mod known;
 mod publish;
 mod recover;
 mod resume;

@@ -3,20 +3,23 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 
+use super::known::{Known, taken_early};
 use crate::error::{Error, Result, Retry};
 use crate::kill_point;
 use crate::ledger::{FileState, Ledger, Role, SealedFile, Slot, SlotState, spool_folder};
 use crate::membership;
 use crate::progress::Progress;
-use crate::store::digest::hash_file;
 use crate::store::{Proof, Put, Sink, Trust};
 
 /// Files whose progress the ledger is told in one transaction.
 const GROUP: usize = 256;
+/// Time after which the ledger is told of files within a group: a process that dies forgets no more than that, and
+/// sends again what a reader took in the meantime.
+const TELLING: Duration = Duration::from_secs(1);
 /// Times a file is sent before the run gives up; the client has its own retries within each.
 const TRIES: u32 = 4;
 
@@ -31,6 +34,17 @@ pub struct Published {
     pub bytes: u64,
     /// Files found at the target already, equal byte for byte.
     pub adopted: u64,
+    /// Files that their reader took away before they were read back.
+    pub collected: u64,
+}
+
+impl Published {
+    /// What is to be told of files that were gone before they were read back.
+    pub fn warning(&self) -> Option<String> {
+        (self.collected > 0).then(|| {
+            format!("{} files were gone before they were read back: their reader has taken them", self.collected)
+        })
+    }
 }
 
 /// Publishes and commits a slot this process has just sealed; its spool folder is removed afterwards.
@@ -61,7 +75,7 @@ pub(super) enum Outcome {
 }
 
 /// Why a file did not get published.
-enum Stop {
+pub(super) enum Stop {
     Failed(Error),
     /// Failed, and nobody knows what the target holds.
     Unknown(Error),
@@ -96,6 +110,8 @@ enum Step {
 
 /// What became of a file in a step.
 struct Done {
+    /// The file.
+    ordinal: u32,
     /// How far it has come, if that is known to have changed.
     state: Option<FileState>,
     /// Whether it was at the target already.
@@ -157,22 +173,24 @@ impl Publication<'_> {
             rows: data.iter().map(|file| file.rows).sum(),
             bytes: manifest.files.iter().map(|file| file.bytes).sum(),
             adopted: 0,
+            collected: 0,
         };
-        if self.trust == Trust::Nothing {
-            let absent = self.inspect(&manifest.files).await?;
-            published.adopted += self.restore(slot, &absent, companions.len()).await?;
-        }
+        let known = match self.trust {
+            Trust::Nothing => self.inspect(slot, &manifest.files).await?,
+            _ => Known::nothing(&manifest.files),
+        };
+        published.adopted += known.there;
         if slot.state == SlotState::Sealed {
             self.ledger.transition(slot, SlotState::Uploading).await?;
             kill_point!("uploading-recorded");
         }
         if slot.state == SlotState::Uploading {
-            published.adopted += self.each(slot, &data, Step::Send).await?;
+            published.adopted += self.each(slot, &known.unsent(&data), Step::Send, &known).await?;
             self.ledger.transition(slot, SlotState::Uploaded).await?;
             kill_point!("uploaded-recorded");
         }
         if slot.state == SlotState::Uploaded {
-            self.each(slot, &data, Step::Verify).await?;
+            self.each(slot, &data, Step::Verify, &known).await?;
             self.ledger.transition(slot, SlotState::Verified).await?;
             kill_point!("verified-recorded");
         }
@@ -180,52 +198,16 @@ impl Publication<'_> {
             self.ledger.transition(slot, SlotState::Publishing).await?;
             kill_point!("publishing-recorded");
         }
-        published.adopted += self.each(slot, &companions, Step::Show).await?;
+        published.adopted += self.each(slot, &known.unsent(&companions), Step::Show, &known).await?;
+        let states = self.ledger.file_states(slot).await?;
+        published.collected = states.values().filter(|state| **state == FileState::Collected).count() as u64;
         self.ledger.commit(slot).await?;
         Ok(published)
     }
 
-    /// Makes sure before anything is sent that the target shows nothing else, and that what it lacks can be had from
-    /// the spool, unaltered. Returns what it lacks.
-    async fn inspect<'f>(&self, files: &'f [SealedFile]) -> Result<Vec<&'f SealedFile>, Stop> {
-        let mut absent = vec![];
-        for file in files {
-            match self.sink.compare(file, self.trust).await? {
-                Proof::Same => continue,
-                Proof::Different(how) => return Err(Stop::Foreign(format!("`{}` {how}", file.path))),
-                Proof::Absent => absent.push(file),
-            }
-            let spool = file.spool_path.clone();
-            let hashed = tokio::task::spawn_blocking(move || hash_file(&spool)).await;
-            let place = file.spool_path.display();
-            match hashed.map_err(|error| Error::internal(format!("hashing stopped: {error}")))? {
-                Ok(sha256) if sha256 == file.sha256 => {}
-                Ok(_) => return Err(Stop::Damaged(format!("spool file `{place}` was changed after it was sealed"))),
-                Err(error) => return Err(Stop::Damaged(format!("spool file `{place}` cannot be read: {error}"))),
-            }
-        }
-        Ok(absent)
-    }
-
-    /// Sends again what data the target lost since it was uploaded, unless a companion already speaks of it.
-    async fn restore(&self, slot: &Slot, absent: &[&SealedFile], companions: usize) -> Result<u64, Stop> {
-        let (lost, unsent): (Vec<&SealedFile>, Vec<_>) = absent.iter().partition(|file| file.role == Role::Data);
-        if let Some(file) = lost.first()
-            && unsent.len() < companions
-        {
-            return Err(Stop::Foreign(format!("`{}` is gone from the target, but a companion is there", file.path)));
-        }
-        if matches!(slot.state, SlotState::Sealed | SlotState::Uploading) {
-            return Ok(0);
-        }
-        let placed = self.each(slot, &lost, Step::Send).await?;
-        self.each(slot, &lost, Step::Verify).await?;
-        Ok(placed)
-    }
-
-    /// Does a step with files, a few at a time, and tells the ledger of each group at once: before anything is sent,
+    /// Does a step with files, a few at a time, and tells the ledger of them in groups: before anything is sent,
     /// and how it ended. Says how many were at the target already.
-    async fn each(&self, slot: &Slot, files: &[&SealedFile], step: Step) -> Result<u64, Stop> {
+    async fn each(&self, slot: &Slot, files: &[&SealedFile], step: Step, known: &Known<'_>) -> Result<u64, Stop> {
         let mut adopted = 0;
         for group in files.chunks(GROUP) {
             if step != Step::Verify {
@@ -235,69 +217,96 @@ impl Publication<'_> {
             // After a failure no file is begun, but those on their way are awaited: nothing lands behind our back.
             let failed = AtomicBool::new(false);
             let work = group.iter().map(async |&file| {
-                let done = self.one(slot, file, step, failed.load(Ordering::Relaxed)).await;
+                let done = self.one(slot, file, step, known, failed.load(Ordering::Relaxed)).await;
                 failed.fetch_or(done.result.is_err(), Ordering::Relaxed);
                 done
             });
             let work: Vec<_> = work.collect();
             let at_once = if step == Step::Show { 1 } else { self.sink.files_at_once() };
-            let done: Vec<Done> = futures::stream::iter(work).buffered(at_once).collect().await;
-            let marks = group.iter().zip(&done).filter_map(|(file, done)| Some((file.ordinal, done.state?)));
-            let marks: Vec<_> = marks.collect();
-            self.ledger.mark_files(slot, &marks).await?;
-            let unknown = marks.iter().any(|(_, state)| *state == FileState::Unknown);
-            for done in done {
-                match done.result {
+            let mut work = futures::stream::iter(work).buffered(at_once);
+            let (mut stop, mut unknown, mut marks, mut told) = (None, false, vec![], Instant::now());
+            while let Some(Done { ordinal, state, result }) = work.next().await {
+                unknown |= state == Some(FileState::Unknown);
+                marks.extend(state.map(|state| (ordinal, state)));
+                match result {
                     Ok(there) => adopted += u64::from(there),
-                    Err(Stop::Failed(error)) if unknown => return Err(Stop::Unknown(error)),
-                    Err(stop) => return Err(stop),
+                    Err(error) => stop = stop.or(Some(error)),
                 }
+                if told.elapsed() > TELLING {
+                    if let Err(error) = self.ledger.mark_files(slot, &std::mem::take(&mut marks)).await {
+                        failed.store(true, Ordering::Relaxed);
+                        stop = stop.or(Some(error.into()));
+                    }
+                    told = Instant::now();
+                }
+            }
+            self.ledger.mark_files(slot, &marks).await?;
+            match stop {
+                Some(Stop::Failed(error)) if unknown => return Err(Stop::Unknown(error)),
+                Some(stop) => return Err(stop),
+                None => {}
             }
         }
         Ok(adopted)
     }
 
-    async fn one(&self, slot: &Slot, file: &SealedFile, step: Step, skip: bool) -> Done {
+    async fn one(&self, slot: &Slot, file: &SealedFile, step: Step, known: &Known<'_>, skip: bool) -> Done {
         // Nobody else ever sent anything of what this process sealed.
         let untouched = (step != Step::Verify && self.trust == Trust::Spool).then_some(FileState::Sealed);
+        let ordinal = file.ordinal;
         if skip {
-            return Done { state: untouched, result: Ok(false) };
+            return Done { ordinal, state: untouched, result: Ok(false) };
         }
         let mut state = untouched;
         let result = match step {
-            Step::Send => self.place(slot, file, &mut state).await,
-            Step::Verify => self.verify(file, &mut state).await.map(|()| false),
-            Step::Show => match self.place(slot, file, &mut state).await {
-                Ok(there) => self.verify(file, &mut state).await.map(|()| there),
-                failed => failed,
+            Step::Send => self.place(slot, file, known, &mut state).await,
+            Step::Verify => self.verify(file, known, &mut state).await.map(|()| false),
+            Step::Show => match self.place(slot, file, known, &mut state).await {
+                Ok(there) if state != Some(FileState::Collected) => {
+                    self.verify(file, known, &mut state).await.map(|()| there)
+                }
+                ended => ended,
             },
         };
         if step == Step::Show && result.is_ok() {
             kill_point!("companion-verified");
         }
-        Done { state, result }
+        Done { ordinal, state, result }
     }
 
     /// Makes a file visible under its final name; says whether it was there already. An unclear answer is settled by
     /// reading back; where that fails too, the file stays `Unknown`.
-    async fn place(&self, slot: &Slot, file: &SealedFile, state: &mut Option<FileState>) -> Result<bool, Stop> {
+    async fn place(
+        &self,
+        slot: &Slot,
+        file: &SealedFile,
+        known: &Known<'_>,
+        state: &mut Option<FileState>,
+    ) -> Result<bool, Stop> {
         let staging = staging_name(slot, file);
+        let may_be_taken = |turn| file.role == Role::Companion && (turn > 0 || known.unclear.contains(&file.ordinal));
         let mut before = *state;
         let mut last: Option<Error> = None;
         for turn in 0..=TRIES {
             if turn > 0 {
-                pause(Duration::from_millis(100 << turn)).await;
+                // Not all at once: whoever failed together does not come back together.
+                pause(Duration::from_millis(100 << turn).mul_f64(0.5 + rand::random::<f64>())).await;
             }
-            self.ledger.ensure_held()?;
             match self.sink.compare(file, self.trust).await? {
                 Proof::Same => {
                     *state = Some(FileState::Uploaded);
                     return Ok(turn == 0);
                 }
                 Proof::Different(how) => return Err(Stop::Foreign(format!("`{}` {how}", file.path))),
+                // It was there, and its reader took it along with the data that it speaks of.
+                Proof::Absent if may_be_taken(turn) && self.all_gone(known).await? => {
+                    *state = Some(FileState::Collected);
+                    return Ok(false);
+                }
                 Proof::Absent if turn == TRIES || last.as_ref().is_some_and(|e| e.retry() == Retry::Never) => break,
                 Proof::Absent => {}
             }
+            self.ledger.ensure_held()?;
             kill_point!("file-before-put");
             *state = Some(FileState::Unknown);
             match self.sink.put(file, &staging, self.progress).await? {
@@ -322,24 +331,16 @@ impl Publication<'_> {
         })))
     }
 
-    /// Reads a file back, which must be there, equal in size and content.
-    async fn verify(&self, file: &SealedFile, state: &mut Option<FileState>) -> Result<(), Stop> {
+    /// Reads back a file that the target has confirmed: it is equal in size and content, or its reader has it already.
+    async fn verify(&self, file: &SealedFile, known: &Known<'_>, state: &mut Option<FileState>) -> Result<(), Stop> {
         self.ledger.ensure_held()?;
         match self.sink.compare(file, self.trust).await? {
-            Proof::Same => {
-                *state = Some(FileState::Verified);
-                Ok(())
-            }
-            Proof::Different(how) => Err(Stop::Foreign(format!("`{}` {how} after it was sent", file.path))),
-            Proof::Absent => Err(Stop::Failed(
-                Error::transient(format!(
-                    "`{}` was sent to {}, but is not there any more",
-                    file.path,
-                    self.sink.identity()
-                ))
-                .hint("nothing may move or delete files of a delivery before it is complete"),
-            )),
+            Proof::Same => *state = Some(FileState::Verified),
+            Proof::Different(how) => return Err(Stop::Foreign(format!("`{}` {how} after it was sent", file.path))),
+            Proof::Absent if file.role == Role::Data && !known.may_be_taken => return Err(taken_early(file)),
+            Proof::Absent => *state = Some(FileState::Collected),
         }
+        Ok(())
     }
 
     /// The sealed bytes are gone, or on another machine. If the target never had any of them the slot can start anew. If

@@ -1,5 +1,7 @@
 //! The sealed files of slots: written once by the seal, read by publication, recovery and people.
 
+use std::collections::BTreeMap;
+
 use sqlx::any::AnyRow;
 use sqlx::{Any, AssertSqlSafe, Transaction};
 
@@ -161,6 +163,20 @@ impl Ledger {
         self.commit_tx("marking", tx).await
     }
 
+    /// How far each file of a slot has come, by ordinal.
+    pub async fn file_states(&self, slot: &Slot) -> Result<BTreeMap<u32, FileState>> {
+        let rows: Vec<(i64, String)> = sqlx::query_as("SELECT ordinal, state FROM file WHERE attempt = $1")
+            .bind(slot.attempt)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.failure("reading", error))?;
+        rows.into_iter().map(|(ordinal, state)| Ok((ordinal as u32, self.file_state(&state)?))).collect()
+    }
+
+    fn file_state(&self, name: &str) -> Result<FileState> {
+        FileState::from_name(name).ok_or_else(|| corrupt(&self.name, &format!("unknown state `{name}` of a file")))
+    }
+
     /// Whether any file of the slot may ever have reached the target.
     pub async fn any_sent(&self, slot: &Slot) -> Result<bool> {
         let sent = sqlx::query("SELECT 1 FROM file WHERE attempt = $1 AND state <> 'sealed' LIMIT 1")
@@ -205,8 +221,7 @@ impl Ledger {
             run: self.column(row, "run")?,
             published_at: self.column(row, "published_at")?,
             deferral: self.deferral(row)?,
-            progress: FileState::from_name(&progress)
-                .ok_or_else(|| corrupt(&self.name, &format!("unknown state `{progress}` of a file")))?,
+            progress: self.file_state(&progress)?,
             file: self.file(slot, row)?,
         })
     }

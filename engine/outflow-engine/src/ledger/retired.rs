@@ -10,7 +10,7 @@ use crate::error::Result;
 pub enum Fate {
     /// Taken away when its time was over.
     Retired,
-    /// Found to be gone when its time was over: its reader has taken it.
+    /// Found to be gone after the target had shown it: its reader has taken it.
     Collected,
 }
 

@@ -201,7 +201,7 @@ impl Ledger {
             .execute(&mut *tx)
             .await
             .map_err(|error| self.failure("committing", error))?;
-        sqlx::query("UPDATE file SET state = 'published' WHERE attempt = $1")
+        sqlx::query("UPDATE file SET state = 'published' WHERE attempt = $1 AND state <> 'collected'")
             .bind(slot.attempt)
             .execute(&mut *tx)
             .await

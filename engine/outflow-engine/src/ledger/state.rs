@@ -180,7 +180,7 @@ pub enum FileState {
     Published,
     /// Taken away when its time was over.
     Retired,
-    /// Found to be gone when its time was over: its reader has taken it.
+    /// Found to be gone after the target had shown it: its reader has taken it.
     Collected,
 }
 
@@ -214,6 +214,11 @@ impl FileState {
     /// The state of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
+    /// Whether it is proven that the target showed the file: it is never sent again.
+    pub fn was_shown(self) -> bool {
+        !matches!(self, Self::Sealed | Self::Sending | Self::Unknown)
     }
 }
 

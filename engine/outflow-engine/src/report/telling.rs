@@ -56,6 +56,7 @@ impl RunReport {
     /// Tells what earlier runs left and recovery made of it.
     pub fn tell_recovery(&mut self, recovery: &Recovery) {
         self.recovered = recovery.published.iter().map(|(slot, _)| slot.key.window.clone()).collect();
+        self.warnings.extend(recovery.published.iter().filter_map(|(_, published)| published.warning()));
         for slot in &recovery.quarantined {
             let reason = slot.reason.as_deref().unwrap_or("no reason is recorded");
             self.warnings.push(format!("an unfinished delivery was set aside: {reason}"));

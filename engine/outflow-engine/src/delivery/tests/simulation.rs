@@ -8,6 +8,7 @@ mod target;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -147,7 +148,7 @@ impl History {
     fn start(self: &Arc<Self>, who: usize, name: String, polls: u64) -> Run {
         let (tell, signals) = mpsc::unbounded_channel();
         let thaw = Arc::new(Notify::new());
-        let sink = SimTarget { shared: self.shared.clone(), tell, thaw: thaw.clone() };
+        let sink = SimTarget { shared: self.shared.clone(), tell, thaw: thaw.clone(), froze: AtomicBool::new(false) };
         Run { who, work: Box::pin(self.clone().work(who, Arc::new(sink), name)), signals, thaw, polls }
     }
 
@@ -227,6 +228,9 @@ impl History {
         let Some(slot) = self.slot().await else { return };
         self.shared.see_epoch(slot.epoch);
         let ledger = &self.stage.ledger;
+        let files = ledger.files(&FileFilter { pipeline: Some(self.key().pipeline), ..FileFilter::default() }).await;
+        let shown = files.unwrap().into_iter().filter(|record| record.progress.was_shown());
+        self.shared.settle(shown.map(|record| record.file.path));
         let last = ledger.last_numbers(&slot.key.pipeline, &slot.key.target).await.unwrap();
         let advanced = last.values.get("n").copied().unwrap_or(0);
         match slot.state {
@@ -283,7 +287,7 @@ async fn sweep(seeds: std::ops::Range<u64>) -> (usize, usize) {
     (published, aside)
 }
 
-/// F01, F02, F04, F06, F07, F20, F24: a slice of the histories. A seed gives the same history every time, but for where
+/// F01, F02, F04, F06, F07, F20, F24, F51: a slice of the histories. A seed gives the same history every time, but for where
 /// between two steps of the ledger a process dies.
 #[tokio::test]
 async fn histories_end_with_one_publication() {

@@ -2,6 +2,7 @@
 //! looks at it after every write.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -29,6 +30,8 @@ pub struct Nature {
     pub trouble: u64,
     /// Somebody else puts a file under one of the names.
     pub foreign: bool,
+    /// Files are taken away by their reader: all with the control file, or each at any time where there is none.
+    pub reader: bool,
 }
 
 impl Nature {
@@ -43,6 +46,7 @@ impl Nature {
             create_if_absent: draw(3) > 0,
             trouble: [5, 15, 30, 50][draw(4) as usize],
             foreign: draw(20) == 0,
+            reader: draw(3) == 0,
         }
     }
 }
@@ -73,6 +77,10 @@ struct State {
     /// Every version that a name ever showed.
     versions: BTreeMap<String, BTreeSet<Vec<u8>>>,
     foreign: BTreeSet<String>,
+    /// What its reader took.
+    taken: BTreeSet<String>,
+    /// Names that the ledger knew to have been shown when it was looked at last.
+    settled: BTreeSet<String>,
     staging: BTreeSet<String>,
     /// Writes that got stuck on the way and may take effect later.
     late: Vec<(String, Vec<u8>)>,
@@ -158,11 +166,18 @@ impl Shared {
         state.epoch = epoch;
     }
 
-    /// I3: what the ledger says is published is what the target shows.
+    /// From here on nobody shows these files again.
+    pub fn settle(&self, names: impl Iterator<Item = String>) {
+        self.state.lock().unwrap().settled.extend(names);
+    }
+
+    /// I3: what the ledger says is published is what the target shows, or what its reader took.
     pub fn expect_all(&self, files: &[SealedFile]) {
         let state = self.state.lock().unwrap();
         for file in files {
-            let shown = state.shown.get(&file.path).map(|body| digest(body));
+            let taken = state.versions.get(&file.path).filter(|_| state.taken.contains(&file.path));
+            let body = state.shown.get(&file.path).or(taken.and_then(|versions| versions.first()));
+            let shown = body.map(|body| digest(body));
             assert_eq!(shown.as_deref(), Some(file.sha256.as_str()), "I3: `{}` in {:?}", file.path, self.nature);
         }
         assert!(!state.versions.is_empty());
@@ -180,6 +195,8 @@ impl Shared {
         if state.shown.contains_key(name) && self.nature.create_if_absent {
             return false;
         }
+        let again = state.settled.contains(name) && !state.shown.contains_key(name);
+        assert!(!again, "`{name}` was taken, and came again in {:?}", self.nature);
         assert!(!state.foreign.contains(name), "I8: a file of somebody else was overwritten in {:?}", self.nature);
         state.versions.entry(name.to_owned()).or_default().insert(body.clone());
         state.shown.insert(name.to_owned(), body);
@@ -207,9 +224,24 @@ impl Shared {
         }
     }
 
+    /// The reader comes, or not.
+    fn visit(&self, state: &mut State) {
+        let told = !self.nature.control || state.shown.contains_key("control.json");
+        if !self.nature.reader || !told || !random(&mut state.random).is_multiple_of(4) {
+            return;
+        }
+        let most = if self.nature.control { usize::MAX } else { 1 };
+        let ours = state.shown.keys().filter(|name| !state.foreign.contains(*name)).take(most);
+        for name in ours.cloned().collect::<Vec<_>>() {
+            state.shown.remove(&name);
+            state.taken.insert(name);
+        }
+    }
+
     fn way(&self) -> Way {
         let mut state = self.state.lock().unwrap();
         let state = &mut *state;
+        self.visit(state);
         // What got stuck arrives whenever it likes.
         if !state.late.is_empty() && random(&mut state.random).is_multiple_of(3) {
             let (name, body) = state.late.remove(0);
@@ -243,6 +275,8 @@ pub struct SimTarget {
     pub tell: mpsc::UnboundedSender<Signal>,
     /// Lets a frozen process go on.
     pub thaw: Arc<Notify>,
+    /// The process was frozen once: what it sends since then nobody can fence.
+    pub froze: AtomicBool,
 }
 
 impl SimTarget {
@@ -260,6 +294,7 @@ impl SimTarget {
             }
             5..12 => {
                 let thaw = self.thaw.notified();
+                self.froze.store(true, Ordering::Relaxed);
                 let _ = self.tell.send(Signal::Froze);
                 thaw.await;
             }
@@ -309,11 +344,17 @@ impl Sink for SimTarget {
             Way::Late => {
                 let mut state = self.shared.state.lock().unwrap();
                 state.staging.insert(staging.to_owned());
-                state.late.push((file.path.clone(), body));
+                // What arrives after a reader was there is beyond any protocol.
+                if !self.shared.nature.reader {
+                    state.late.push((file.path.clone(), body));
+                }
                 Put::Unknown(away())
             }
             way => {
                 let mut state = self.shared.state.lock().unwrap();
+                if self.froze.load(Ordering::Relaxed) && state.taken.contains(&file.path) {
+                    return Ok(Put::Unknown(away()));
+                }
                 match self.shared.show(&mut state, &file.path, body) {
                     false => Put::Taken,
                     true if matches!(way, Way::AnswerLost) => Put::Unknown(away()),
