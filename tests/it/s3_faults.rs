@@ -85,6 +85,33 @@ fn f26_a_short_object_is_not_followed_by_its_companion() {
     assert_eq!(sizes(&server).len(), 1);
 }
 
+/// F26: a service that keeps other bytes of the same size, beside the metadata of the right ones, is found out by reading
+/// every byte: before the companion where the pipeline asks for that, else by `files verify`.
+#[test]
+fn f26_other_bytes_of_the_same_size_are_found_out() {
+    for rows in [3, 400] {
+        let server = StrictS3::start(&["feeds"]);
+        server.store().spoil(".csv");
+        let folder = feed(&server.endpoint(), "feeds", rows, 50_000);
+        deliver(folder.path()).expect_code(0);
+        let arguments = ["files", "verify", "feed.yaml"];
+        let verify = || Outflow::in_folder(folder.path()).args(arguments).env("KEY", strict_s3::ACCESS_KEY);
+        verify().env("SECRET", strict_s3::SECRET_KEY).run().expect_code(3).expect_stdout("other content");
+
+        let pipeline = std::fs::read_to_string(folder.path().join("feed.yaml")).unwrap();
+        std::fs::write(folder.path().join("feed.yaml"), pipeline + "delivery: {read_back: true}\n").unwrap();
+        std::fs::write(folder.path().join("contacts.csv"), "id,note\nnew,row\n").unwrap();
+        let before = sizes(&server).len();
+        deliver(folder.path()).expect_code(3).expect_stderr("other content");
+        assert_eq!(sizes(&server).len(), before + 1, "no companion follows");
+    }
+    let server = StrictS3::start(&["feeds"]);
+    let folder = large(&server);
+    let pipeline = std::fs::read_to_string(folder.path().join("feed.yaml")).unwrap();
+    std::fs::write(folder.path().join("feed.yaml"), pipeline + "delivery: {read_back: true}\n").unwrap();
+    deliver(folder.path()).expect_code(0);
+}
+
 /// F27: a part that fails, an upload that the service has forgotten: begun again, and nothing is left over.
 #[test]
 fn f27_a_broken_upload_is_begun_again() {
@@ -193,6 +220,31 @@ fn behind_proxy(server: &StrictS3, rows: usize, width: usize) -> (Proxy, tempfil
     (proxy, folder)
 }
 
+/// F33: a clock that differs by more than S3 bears is told as such, whichever request is refused; what was sealed waits,
+/// and is delivered once the clock is right.
+#[test]
+fn f33_clocks_too_far_apart_are_told_and_waited_out() {
+    for (ahead, side) in [(20 * 60, "behind"), (-20 * 60, "ahead of")] {
+        for sealed in [false, true] {
+            let server = StrictS3::start(&["feeds"]);
+            let folder = small(&server);
+            if sealed {
+                assert_eq!(call(folder.path()).env("OUTFLOW_KILL_AT", "uploaded-recorded").run().signal, Some(9));
+            }
+            server.set_ahead(ahead);
+            let failed = deliver(folder.path()).expect_code(4).expect_stderr("this machine's clock");
+            assert!(failed.stderr.contains(&format!("20 min 0 s {side} the service's")), "{}", failed.stderr);
+            assert_eq!(sizes(&server).len(), usize::from(sealed), "nothing was sent");
+            server.set_ahead(0);
+            deliver(folder.path()).expect_code(0);
+            assert_eq!(sizes(&server).len(), 2);
+        }
+        let server = StrictS3::start(&["feeds"]);
+        server.set_ahead(ahead / 2);
+        deliver(small(&server).path()).expect_code(0);
+    }
+}
+
 /// F35: a connection that ends after any number of bytes, either way.
 #[test]
 fn f35_a_connection_cut_anywhere() {
@@ -210,6 +262,28 @@ fn f35_a_connection_cut_anywhere() {
     }
 }
 
+/// F31: what a service refuses for its load is tried again within a budget for all of its files, then the rest waits.
+#[test]
+fn f31_many_files_share_one_budget_of_repetitions() {
+    let server = StrictS3::start(&["feeds"]);
+    let folder = small(&server);
+    let rows = (0..40).map(|row| format!("contact{row},v{row}\n")).collect::<String>();
+    std::fs::write(folder.path().join("contacts.csv"), format!("id,note\n{rows}")).unwrap();
+    let pipeline = std::fs::read_to_string(folder.path().join("feed.yaml")).unwrap();
+    let split = pipeline
+        .replace("{{ at | unix }}", "{{ partition.id }}")
+        .replace("format: csv", "format: csv\n    split_by: [id]");
+    assert_ne!(split, pipeline);
+    std::fs::write(folder.path().join("feed.yaml"), split).unwrap();
+    server.fail(Fault::always("PutObject", "", Action::Respond(503, "SlowDown")));
+    deliver(folder.path()).expect_code(4).expect_stderr("SlowDown");
+    let puts = server.exchanges_of("PutObject").len();
+    assert!((20..=40).contains(&puts), "{puts} requests; four files at once could ask 80 times");
+    server.heal();
+    deliver(folder.path()).expect_code(0);
+    assert_eq!(sizes(&server).len(), 80);
+}
+
 /// F36: a slow link and a long silence are no failures.
 #[test]
 fn f36_slow_links_and_silences_are_borne() {
@@ -223,6 +297,18 @@ fn f36_slow_links_and_silences_are_borne() {
     proxy.treat(|_| Script::up(1200, Spoil::Stall(Duration::from_secs(30))));
     call(folder.path()).patience(Duration::from_secs(120)).run().expect_code(0);
     assert_eq!(sizes(&server).len(), 2);
+}
+
+/// F36: a request lasts as long as its bytes move, beyond any limit on the whole of it.
+#[test]
+fn f36_a_part_that_makes_progress_is_not_cut_off() {
+    let server = StrictS3::start(&["feeds"]);
+    let (proxy, folder) = behind_proxy(&server, 28, 50_000);
+    proxy.treat(|_| Script { up: Leg { bandwidth: Some(20_000), ..Leg::default() }, ..Script::default() });
+    call(folder.path()).patience(Duration::from_secs(240)).run().expect_code(0);
+    let puts = server.exchanges_of("PutObject");
+    let longest = puts.iter().filter_map(|put| Some(put.span.1? - put.span.0)).max().unwrap();
+    assert!(puts.len() == 2 && longest > Duration::from_secs(65), "{} requests, {longest:?}", puts.len());
 }
 
 /// F37: packets that vanish, a name that does not exist, a port where nobody listens: bounded, and worth another try.

@@ -17,7 +17,7 @@ use outflow_spec::ledger::LedgerSpec;
 use tokio_util::sync::CancellationToken;
 
 use crate::breaker;
-use crate::delivery;
+use crate::delivery::{self, Published};
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, PlanRecord, Slot, SlotKey, SlotState, StateLock};
 use crate::pipeline::{Pipeline, hex};
@@ -386,23 +386,23 @@ impl Run<'_> {
         let published = sealed.into_iter().map(async |(place, manifest)| {
             let result = match place.slot.state {
                 // Nothing was sealed, for there is nothing: once the cause is mended, the same window is delivered.
-                SlotState::Planned => Ok(()),
+                SlotState::Planned => Ok(Published::default()),
                 state if state.is_waiting() => {
                     let (sink, slot) = (place.sink.as_ref(), &mut place.slot);
-                    delivery::resume(ledger, sink, &options.state, slot, &manifest.files, progress.as_ref())
-                        .await
-                        .map(drop)
+                    delivery::resume(ledger, sink, &options.state, slot, &manifest.files, progress.as_ref()).await
                 }
-                _ => delivery::publish(ledger, place.sink.as_ref(), &options.state, &mut place.slot, progress.as_ref())
-                    .await
-                    .map(drop),
+                _ => {
+                    let (sink, slot) = (place.sink.as_ref(), &mut place.slot);
+                    delivery::publish(ledger, sink, &options.state, slot, progress.as_ref()).await
+                }
             };
             (place, manifest, result)
         });
         let mut datasets = Some(made.datasets.as_slice());
         for (place, manifest, result) in futures::future::join_all(published).await {
             match result {
-                Ok(()) => {
+                Ok(published) => {
+                    self.report.warnings.extend(published.warning());
                     let status = if manifest.files.is_empty() { Status::Empty } else { Status::Delivered };
                     self.report.tell_delivery(&place.slot, &manifest, place.sink.as_ref(), status, datasets.take());
                 }
@@ -463,7 +463,10 @@ pub(crate) fn open_sinks(pipeline: &Pipeline, stand_in: Option<&Path>) -> Result
     }
     let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
     for spec in pipeline.spec.all_sinks() {
-        let sink = store::open_sink(spec, &pipeline.base)?;
+        let mut sink = store::open_sink(spec, &pipeline.base)?;
+        if pipeline.spec.delivery.read_back {
+            sink = Arc::new(store::ReadBack(sink));
+        }
         if sinks.iter().any(|known| known.identity() == sink.identity()) {
             return Err(Error::user(format!("two sinks are the same place, `{}`", sink.identity()))
                 .hint("a file is delivered to a place once: remove one of the two"));

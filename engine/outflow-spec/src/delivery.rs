@@ -19,6 +19,11 @@ pub struct DeliverySpec {
     /// from the source; where that fails nothing is extracted. Default `false`. Example: `true`.
     #[serde(default)]
     pub preflight: bool,
+    /// Whether every byte of a file is read back from the target before a control file follows. Otherwise what the
+    /// target itself notes is believed where it notes enough: the size and the SHA-256 kept with an object, the size
+    /// of a file that an FTP server has just taken. Default `false`. Example: `true`.
+    #[serde(default)]
+    pub read_back: bool,
     /// What a run without rows delivers. Default `layout`.
     #[serde(default)]
     pub on_empty: OnEmpty,

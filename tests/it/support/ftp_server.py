@@ -7,6 +7,7 @@ standard input.
   no-prot   refuses to protect data
   short     says 226 though half of the data was lost
   aborted   takes half of the data, then 426
+  resume    takes two files in a session; of a third it says that its connection does not resume it
 """
 import os
 import socket
@@ -62,6 +63,10 @@ def serve(plain):
                 if wrong == "aborted":
                     break
             data.close()
+            state["stored"] = state.get("stored", 0) + 1
+            if wrong == "resume" and state["stored"] > 2:
+                say("522 SSL connection failed; session reuse required")
+                continue
             files[rest] = body[: len(body) // 2] if wrong in ("short", "aborted") else body
             say("426 gone" if wrong == "aborted" else "226 done")
         elif word == "RETR" and rest in files:

@@ -2,6 +2,7 @@
 //! Building connects to nothing.
 
 pub(super) mod clouds;
+mod patience;
 pub(super) mod uploads;
 
 use std::sync::Arc;
@@ -11,11 +12,12 @@ use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
 use object_store::client::{HttpClient, HttpConnector, ReqwestConnector};
 use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, RetryConfig};
 use outflow_spec::store::S3Access;
+use patience::Patient;
 
 use crate::error::{Error, Result};
 
 const CONNECT: Duration = Duration::from_secs(5);
-/// Longest a write may last, of a part at most; and longest a read may wait for its next bytes.
+/// Longest a read may wait for its next bytes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A client that reads one bucket. An object may take hours, as long as its bytes keep coming.
@@ -37,7 +39,7 @@ pub(super) fn reader(bucket: &str, access: &S3Access, idle: Duration) -> Result<
 pub(super) fn s3_writer(bucket: &str, access: &S3Access) -> Result<Arc<AmazonS3>> {
     let builder = builder(bucket, access)?
         .with_conditional_put(S3ConditionalPut::ETagMatch)
-        .with_http_connector(uploads::Noting)
+        .with_http_connector(uploads::Noting(Patient { plain: is_plain(&access.endpoint) }))
         .with_client_options(writer_options(is_plain(&access.endpoint)))
         .with_retry(writer_retries());
     let client = builder.build();
@@ -45,7 +47,7 @@ pub(super) fn s3_writer(bucket: &str, access: &S3Access) -> Result<Arc<AmazonS3>
 }
 
 fn writer_options(plain: bool) -> ClientOptions {
-    ClientOptions::new().with_allow_http(plain).with_connect_timeout(CONNECT).with_timeout(PATIENCE)
+    ClientOptions::new().with_allow_http(plain).with_connect_timeout(CONNECT).with_timeout_disabled()
 }
 
 fn writer_retries() -> RetryConfig {
@@ -65,24 +67,27 @@ struct Reader {
 
 impl HttpConnector for Reader {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let allows_http = options.get_config_value(&ClientConfigKey::AllowHttp).as_deref() == Some("true");
-        if allows_http && !self.plain {
-            // The cloud's own service for credentials, which has its own limits.
+        if is_of_cloud(options, self.plain) {
             return ReqwestConnector::default().connect(options);
         }
-        // Objects are taken as they are stored: their size counts compressed bytes.
-        let client = reqwest::Client::builder()
-            .https_only(!self.plain)
-            .connect_timeout(CONNECT)
-            .read_timeout(self.idle)
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
-            .build()
-            .map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
-        Ok(HttpClient::new(client))
+        let client = client(self.plain).connect_timeout(CONNECT).read_timeout(self.idle).build();
+        Ok(HttpClient::new(client.map_err(no_client)?))
     }
+}
+
+/// Whether a connection is for the cloud's own service for credentials, which has its own limits.
+fn is_of_cloud(options: &ClientOptions, plain: bool) -> bool {
+    !plain && options.get_config_value(&ClientConfigKey::AllowHttp).as_deref() == Some("true")
+}
+
+/// Objects are taken as they are stored: their size counts compressed bytes.
+fn client(plain: bool) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder().user_agent(concat!("outflow/", env!("CARGO_PKG_VERSION")));
+    builder.https_only(!plain).no_gzip().no_brotli().no_zstd().no_deflate()
+}
+
+fn no_client(error: reqwest::Error) -> object_store::Error {
+    object_store::Error::Generic { store: "S3", source: Box::new(error) }
 }
 
 fn is_plain(endpoint: &Option<String>) -> bool {

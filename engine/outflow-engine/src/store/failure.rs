@@ -1,6 +1,8 @@
 //! What an object store's failure means: who has to act and whether waiting helps.
 //! Services answer in XML; only its code and message are shown, for the rest may repeat what was signed.
 
+use jiff::Timestamp;
+
 use crate::error::{Error, Result};
 
 const CREDENTIALS: &[&str] = &[
@@ -16,6 +18,9 @@ const CREDENTIALS: &[&str] = &[
     "TokenRefreshRequired",
     "UnrecognizedClientException",
 ];
+/// What S3 answers where a request was signed by a clock that differs from its own. `object_store` signs by this
+/// machine's clock and takes no offset, so nothing but a clock set right helps.
+pub(super) const SKEWED: &str = "RequestTimeTooSkewed";
 const NO_BUCKET: &[&str] = &["NoSuchBucket", "ContainerNotFound"];
 const REGION: &[&str] = &["PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"];
 
@@ -41,8 +46,11 @@ pub fn describe(error: &object_store::Error, what: &str) -> Error {
             .fault_of_client()
             .hint("check the keys and tokens of the sink, and that they belong to this service");
     }
-    if is(&["RequestTimeTooSkewed"]) {
-        return Error::external(format!("{what}: {said}")).hint("set this machine's clock");
+    if is(&[SKEWED]) {
+        let server = element(&text, "ServerTime").and_then(|time| time.parse().ok());
+        let told = server.map_or(said, |server| apart(server, Timestamp::now()));
+        return Error::transient(format!("{what}: the clocks are too far apart for signatures: {told}"))
+            .hint("set this machine's clock, by NTP say; what is sealed is then delivered by the next run");
     }
     if is(REGION) || text.contains("redirect without LOCATION") {
         return Error::external(format!("{what}: wrong region ({said})"))
@@ -70,6 +78,14 @@ pub fn describe(error: &object_store::Error, what: &str) -> Error {
         _ if permanent(&text) => Error::external(format!("{what}: refused ({said})")),
         _ => Error::transient(format!("{what}: {said}")).hint("if it happens again, check `endpoint` and the network"),
     }
+}
+
+/// By how much this machine's clock differs from a service's.
+fn apart(server: Timestamp, own: Timestamp) -> String {
+    let seconds = own.as_second() - server.as_second();
+    let side = if seconds < 0 { "behind" } else { "ahead of" };
+    let (minutes, seconds) = (seconds.unsigned_abs() / 60, seconds.unsigned_abs() % 60);
+    format!("this machine's is {minutes} min {seconds} s {side} the service's, which says {server:.0}")
 }
 
 /// Whether the service answered that it will never do this.

@@ -8,6 +8,7 @@ mod failure;
 mod folder;
 mod ftps;
 pub mod probe;
+mod read_back;
 mod sftp;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use bucket::{Bucket, Service};
 pub use failure::describe;
 pub use folder::Folder;
 pub use ftps::Ftps;
+pub use read_back::ReadBack;
 pub use sftp::Sftp;
 
 use crate::error::{Error, Result};

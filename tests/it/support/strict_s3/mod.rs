@@ -30,7 +30,7 @@ pub const ACCESS_KEY: &str = "AKIAOUTFLOWTESTS0001";
 /// Secret key that the server accepts.
 pub const SECRET_KEY: &str = "strict-s3/secret+key/for-tests-only";
 /// No exchange may last longer, scripted delays included.
-const LONGEST_EXCHANGE: Duration = Duration::from_secs(60);
+const LONGEST_EXCHANGE: Duration = Duration::from_secs(240);
 
 /// A running server; it stops when dropped.
 pub struct StrictS3 {
@@ -99,6 +99,12 @@ impl StrictS3 {
     /// Scripts a fault; faults are tried in the order they were added and the first that fires wins.
     pub fn fail(&self, fault: Fault) {
         self.wire.add_fault(fault);
+    }
+
+    /// Puts the server's clock ahead of the machine's, or back. Like S3 it refuses what was signed by one that differs
+    /// by more than 15 minutes.
+    pub fn set_ahead(&self, seconds: i64) {
+        self.wire.set_ahead(seconds);
     }
 
     /// Removes every scripted fault.

@@ -85,6 +85,8 @@ struct State {
     uploads: BTreeMap<String, Upload>,
     visible: usize,
     uploads_made: usize,
+    /// Of objects whose key contains this, a byte is kept wrongly.
+    spoils: Option<String>,
 }
 
 /// Everything a server holds.
@@ -119,6 +121,12 @@ impl Store {
         let mut state = self.hold();
         state.buckets.entry(bucket.to_owned()).or_default();
         state.publish(bucket, key, object);
+    }
+
+    /// From here on keeps another byte than it was sent, of every object whose key contains a text; size and metadata
+    /// are right.
+    pub fn spoil(&self, key: &str) {
+        self.hold().spoils = Some(key.to_owned());
     }
 
     /// The names of the buckets.
@@ -252,8 +260,13 @@ impl State {
     }
 
     fn publish(&mut self, bucket: &str, key: &str, object: Object) -> Object {
-        let object = Object { modified: Some(SystemTime::now()), order: self.visible, ..object };
+        let mut object = Object { modified: Some(SystemTime::now()), order: self.visible, ..object };
         self.visible += 1;
+        if self.spoils.as_ref().is_some_and(|part| key.contains(part)) {
+            let mut bytes = object.bytes.to_vec();
+            bytes.iter_mut().take(1).for_each(|byte| *byte ^= 1);
+            object.bytes = bytes.into();
+        }
         if let Some(objects) = self.buckets.get_mut(bucket) {
             objects.insert(key.to_owned(), object.clone());
         }

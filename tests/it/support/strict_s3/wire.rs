@@ -1,11 +1,15 @@
 //! What passes between a client and the strict server: the log of exchanges and the scripted faults.
 //! It knows the names of operations, not what they do.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper::body::{Body as _, Incoming};
-use hyper::{Method, Request, Uri};
+use hyper::{HeaderMap, Method, Request, Uri};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use s3s::service::S3Service;
 use s3s::{HttpError, HttpResponse};
 
@@ -90,6 +94,8 @@ impl Fault {
 pub struct Wire {
     exchanges: Mutex<Vec<Exchange>>,
     faults: Mutex<Vec<(Fault, usize)>>,
+    /// Seconds that the server's clock is ahead.
+    ahead: AtomicI64,
 }
 
 impl Wire {
@@ -111,6 +117,27 @@ impl Wire {
     /// Removes the faults.
     pub fn clear_faults(&self) {
         hold(&self.faults).clear();
+    }
+
+    /// Puts the server's clock ahead, or back.
+    pub fn set_ahead(&self, seconds: i64) {
+        self.ahead.store(seconds, Ordering::SeqCst);
+    }
+
+    /// The server's clock.
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + SignedDuration::from_secs(self.ahead.load(Ordering::SeqCst))
+    }
+
+    /// What S3 answers to a request that was signed by a clock that differs too much.
+    fn refuses_for_its_time(&self, headers: &HeaderMap) -> Option<HttpResponse> {
+        let (now, text) = (self.now(), headers.get("x-amz-date")?.to_str().ok()?.to_owned());
+        let signed = DateTime::strptime("%Y%m%dT%H%M%SZ", &text).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
+        let apart = signed.duration_since(now).abs();
+        (apart > SignedDuration::from_mins(15)).then(|| {
+            let more = format!("<RequestTime>{text}</RequestTime><ServerTime>{now:.0}</ServerTime>");
+            error_with(403, "RequestTimeTooSkewed", &more)
+        })
     }
 
     fn arrived(&self, operation: String, bucket: String, key: String) -> Exchange {
@@ -160,6 +187,17 @@ pub async fn exchange(
     let operation =
         operation(request.method(), request.uri(), request.headers().contains_key("x-amz-copy-source"), &bucket, &key);
     let exchange = wire.arrived(operation, bucket, key);
+    let is_head = request.method() == Method::HEAD;
+    if let Some(mut answer) = wire.refuses_for_its_time(request.headers()) {
+        drain(request.into_body()).await;
+        wire.done(exchange.sequence, None, Some(403));
+        let date = format!("{}", wire.now().strftime("%a, %d %b %Y %H:%M:%S GMT"));
+        answer.headers_mut().insert("date", date.parse().expect("a date is a header's value"));
+        if is_head {
+            *answer.body_mut() = s3s::Body::empty();
+        }
+        return Ok(answer);
+    }
     let action = wire.fault_for(&exchange);
     match action {
         Some(Action::Respond(status, code)) => {
@@ -207,9 +245,11 @@ async fn drain(mut body: Incoming) {
 
 /// An answer with an S3 error.
 pub fn error_response(status: u16, code: &str) -> HttpResponse {
-    let body = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>scripted fault</Message></Error>"
-    );
+    error_with(status, code, "<Message>scripted fault</Message>")
+}
+
+fn error_with(status: u16, code: &str, more: &str) -> HttpResponse {
+    let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code>{more}</Error>");
     let mut response = HttpResponse::new(s3s::Body::from(body));
     *response.status_mut() = hyper::StatusCode::from_u16(status).expect("a fault is scripted with a valid status");
     response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static("application/xml"));

@@ -7,6 +7,7 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder};
 use outflow_spec::sink::{AzureSink, GcsSink};
 
+use super::patience::Patient;
 use super::{check_bucket, check_endpoint, is_plain, uploads, writer_options, writer_retries};
 use crate::error::{Error, Result};
 
@@ -24,7 +25,7 @@ pub fn gcs(sink: &GcsSink) -> Result<Arc<GoogleCloudStorage>> {
     }
     let client = builder
         .with_bucket_name(&sink.bucket)
-        .with_http_connector(uploads::Noting)
+        .with_http_connector(uploads::Noting(Patient { plain: is_plain(&sink.endpoint) }))
         .with_client_options(writer_options(is_plain(&sink.endpoint)))
         .with_retry(writer_retries())
         .build();
@@ -68,6 +69,7 @@ pub fn azure(sink: &AzureSink) -> Result<Arc<dyn ObjectStore>> {
     let client = builder
         .with_account(&sink.account)
         .with_container_name(&sink.container)
+        .with_http_connector(Patient { plain: is_plain(&sink.endpoint) })
         .with_client_options(writer_options(is_plain(&sink.endpoint)))
         .with_retry(writer_retries())
         .build();

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use object_store::ClientOptions;
-use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService, ReqwestConnector,
-};
+use object_store::client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService};
+
+use super::patience::Patient;
 
 tokio::task_local! {
     /// Where the id of an upload that begins here is noted.
@@ -24,11 +24,11 @@ pub(in crate::store) fn note(spool: &Path) -> PathBuf {
 
 /// Connections that note the ids of uploads.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Noting;
+pub(super) struct Noting(pub(super) Patient);
 
 impl HttpConnector for Noting {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(Noter(ReqwestConnector::default().connect(options)?)))
+        Ok(HttpClient::new(Noter(self.0.connect(options)?)))
     }
 }
 

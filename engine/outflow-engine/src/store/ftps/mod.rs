@@ -147,6 +147,18 @@ impl Ftps {
         Ok(())
     }
 
+    /// Makes the folders of a file, and sends it under its staging name.
+    async fn send(
+        &self,
+        session: &mut Session,
+        file: &SealedFile,
+        (path, staging): (&str, &str),
+        progress: &dyn Progress,
+    ) -> FtpResult<Option<Put>> {
+        self.make_folders(session, path).await?;
+        self.stage(session, file, staging, progress).await
+    }
+
     /// Sends a file under its staging name; `Some` says that it was not what was sealed.
     async fn stage(
         &self,
@@ -262,11 +274,13 @@ impl Sink for Ftps {
         let path = self.remote(&file.path)?;
         let staging = sibling(&path, staging);
         let mut held = self.session().await?;
-        let staged: FtpResult<_> = async {
-            self.make_folders(&mut held.session, &path).await?;
-            self.stage(&mut held.session, file, &staging, progress).await
+        let mut staged = self.send(&mut held.session, file, (&path, &staging), progress).await;
+        if staged.as_ref().is_err_and(|error| code(error) == NOT_RESUMED) {
+            // TLS 1.3 resumes a session a few times only; the next control connection begins another.
+            drop(held);
+            held = self.session().await?;
+            staged = self.send(&mut held.session, file, (&path, &staging), progress).await;
         }
-        .await;
         let error = match staged {
             Ok(None) => {
                 kill_point!("ftps-sent");
@@ -372,6 +386,16 @@ fn untrusted(error: &FtpError) -> bool {
     matches!(error, FtpError::SecureError(text) if text.contains("certificate"))
 }
 
+/// What a server answers that wants a data connection to resume the session of the control connection.
+const NOT_RESUMED: u16 = 522;
+
+/// The code of a server's answer; 0 where it is none. The library does not know all of them.
+fn code(error: &FtpError) -> u16 {
+    let FtpError::UnexpectedResponse(answer) = error else { return 0 };
+    let text = String::from_utf8_lossy(&answer.body);
+    text.trim().get(..3).and_then(|code| code.parse().ok()).unwrap_or(0)
+}
+
 /// Turns a failure into the engine's error; `what` says what was done where.
 fn describe(error: &FtpError, what: &str) -> Error {
     match error {
@@ -382,12 +406,11 @@ fn describe(error: &FtpError, what: &str) -> Error {
             let text = String::from_utf8_lossy(&answer.body);
             let said: String = text.trim().chars().filter(|c| !c.is_control()).take(200).collect();
             let message = format!("{what}: the server answered `{said}`");
-            // The library knows no 522.
-            match said.get(..3).and_then(|code| code.parse().ok()).unwrap_or(0) {
-                522 => Error::external(message)
+            match code(error) {
+                NOT_RESUMED => Error::external(message)
                     .hint("it wants data connections to resume the session: leave `newest_tls` at `tls12`"),
                 452 | 552 => Error::transient(message).hint("free some space there"),
-                400..=499_u16 => Error::transient(message),
+                400..=499 => Error::transient(message),
                 500..=599 if what.starts_with("connecting") => Error::external(message)
                     .hint("the server must offer TLS on control and data connections; nothing is sent in clear"),
                 530 | 532 | 550 | 553 => {
