@@ -16,13 +16,13 @@ mod nested;
 /// Folder of the guests, built once.
 pub static GUESTS: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins-target");
-    nested::build(&target, &["evil-transform", "normalise", "simon"]).unwrap()
+    nested::build(&target, &["evil", "evil-transform", "normalise", "simon"]).unwrap()
 });
 
 /// A folder with three contacts, the guests, and a pipeline with these transforms and this layout.
 fn project(transforms: &str, layout: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["normalise", "evil_transform", "simon"] {
+    for name in ["normalise", "evil", "evil_transform", "simon"] {
         fs::copy(GUESTS.join(format!("{name}.wasm")), folder.path().join(format!("{name}.wasm"))).unwrap();
     }
     let contacts = "id,mail,phone\n1, Ann.Lee+x@GMAIL.com,+32 2 555\n2,nobody,none\n3,c@example.org,\n";
@@ -211,4 +211,39 @@ fn a_layout_from_a_file() {
     let wrong = options.replace("format: csv", "format: xml");
     let wrong = layout(&format!(", options: {{{wrong}}}"));
     lint(project(rows, &wrong).path()).expect_code(1).expect_stdout("`csv`, `tsv`, `jsonl`");
+}
+
+/// F62: a layout that never answers the same twice. What it answered is pinned with the seal: the run that finishes the
+/// delivery of a dead one, and every run after it, has the names and columns of the first.
+#[test]
+fn f62_answers_that_vary_are_drawn_once() {
+    let pin = format!("sha256: {}", digest(&GUESTS, "evil.wasm"));
+    let rows = "  - sql: SELECT id AS a FROM input";
+    for (attack, wanted) in [("name_varies", "names of files"), ("outputs_vary", "outputs")] {
+        let folder =
+            project(rows, &format!("{{plugin: {{component: ./evil.wasm, {pin}, options: {{attack: {attack}}}}}}}"));
+        let arguments = ["run", "pipeline.yaml", "--at", "2017-03-14T17:54:13Z"];
+        for point in ["seal-committed", "file-put"] {
+            let killed = Outflow::in_folder(folder.path()).args(arguments).env("OUTFLOW_KILL_AT", point).run();
+            assert_eq!(killed.signal, Some(9), "{attack} {point}: {killed:?}");
+        }
+        let listed = Outflow::in_folder(folder.path()).args(["files", "list"]).run().expect_code(0).stdout;
+        run(folder.path()).expect_code(0);
+        run(folder.path()).expect_code(0).expect_stdout("already delivered");
+        assert!(delivered(folder.path()).ends_with("1\n2\n3\n"), "{attack}");
+        let named = fs::read_dir(folder.path().join("out")).unwrap().next().unwrap().unwrap().file_name();
+        assert!(listed.contains(named.to_str().unwrap()), "{attack}: {named:?} in {listed}");
+
+        let lint = |more: &[&str]| {
+            let call = Outflow::in_folder(folder.path()).args(["lint", "pipeline.yaml", "--format", "concise"]);
+            call.args(more.iter().copied()).run()
+        };
+        assert!(!lint(&[]).expect_code(0).stdout.contains("OF504"));
+        lint(&["--twice"]).expect_code(0).expect_stdout("OF504").expect_stdout(&format!("gives other {wanted}"));
+        lint(&["--twice", "--deny-warnings"]).expect_code(1);
+    }
+    let steady = project(rows, &format!("{{plugin: {{component: ./evil.wasm, {pin}, options: {{attack: none}}}}}}"));
+    let told = Outflow::in_folder(steady.path()).args(["lint", "pipeline.yaml", "--twice", "--deny-warnings"]).run();
+    told.expect_code(0);
+    Outflow::in_folder(steady.path()).args(["explain", "OF504"]).run().expect_code(0).expect_stdout("--twice");
 }

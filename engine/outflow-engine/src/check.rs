@@ -1,6 +1,8 @@
 //! What can be told of a pipeline before it runs, without connecting to anything: the layout's word on its options
 //! and, where the input is a file at hand, its columns and whether every expression fits them.
 
+mod twice;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -59,19 +61,20 @@ pub enum Origin {
     LayoutColumns,
     /// A key that encrypts or signs.
     Key,
+    /// The layout's answers, which are not the same twice.
+    Unsteady,
 }
 
-/// Checks a pipeline.
-pub async fn check(pipeline: &Pipeline, now: Timestamp) -> Checked {
+/// Checks a pipeline; `twice` asks its layout everything again, and whether it stays with what it said.
+pub async fn check(pipeline: &Pipeline, now: Timestamp, twice: bool) -> Checked {
     let mut checked = Checked::default();
     let input = match Input::is_at_hand(&pipeline.spec.source) {
         true => at_hand(pipeline).await.ok(),
         false => None,
     };
     checked.columns = input.as_ref().map(Input::column_names);
-    if let Err(problem) = plans(pipeline, now, input, &mut checked.after).await {
-        checked.problems = problem;
-    }
+    let found = plans(pipeline, now, twice, input, &mut checked.after).await;
+    checked.problems = found.unwrap_or_else(|problems| problems);
     if let Some(EncryptSpec::Pgp(spec)) = &pipeline.spec.delivery.encrypt
         && let Err(keys) = Encryption::open(spec, &pipeline.base, now)
     {
@@ -90,9 +93,10 @@ async fn at_hand(pipeline: &Pipeline) -> Result<Input> {
 async fn plans(
     pipeline: &Pipeline,
     now: Timestamp,
+    twice: bool,
     input: Option<Input>,
     after: &mut BTreeMap<usize, Vec<String>>,
-) -> Result<(), Vec<Problem>> {
+) -> Result<Vec<Problem>, Vec<Problem>> {
     let info = pipeline.run_info("check", now);
     let layout_pointer = match &pipeline.spec.layout {
         outflow_spec::layout::LayoutSpec::Files(_) => "/layout/files".to_owned(),
@@ -103,7 +107,7 @@ async fn plans(
         .layout_for(&info)
         .await
         .map_err(|error| layout_problems(&layout_pointer, error, Origin::LayoutOption))?;
-    let Some(input) = input else { return Ok(()) };
+    let Some(input) = input else { return Ok(Vec::new()) };
     let dead = Arc::new(DeadLetter::create("", None));
     let context = TransformContext {
         index: 0,
@@ -129,8 +133,15 @@ async fn plans(
             after.insert(index, transform::visible(&frame));
         }
     }
-    let outputs = layout.outputs(&[plan::dataset(&frame)]).await;
+    let rows = plan::dataset(&frame);
+    let outputs = layout.outputs(std::slice::from_ref(&rows)).await;
     let outputs = outputs.map_err(|error| layout_problems(&layout_pointer, error, Origin::LayoutColumns))?;
+    let mut found = Vec::new();
+    if twice && let Some(what) = twice::difference(pipeline, &info, layout.as_mut(), &rows, &outputs).await {
+        let message = format!("asked twice, layout `{}` gives other {what}", pipeline.layout.name);
+        let pointer = layout_pointer.trim_end_matches("/options").to_owned();
+        found.push(Problem { pointer, warning: true, origin: Origin::Unsteady, message, help: None });
+    }
     let columns = place(layout_pointer.clone(), Origin::LayoutColumns);
     let counters = Counters::for_outputs(&LastNumbers::default(), &outputs);
     frame = counters.and_then(|_| plan::kept(frame, &outputs, &dead)).map_err(columns)?;
@@ -139,7 +150,7 @@ async fn plans(
             .await
             .map_err(place(layout_pointer.clone(), Origin::LayoutColumns))?;
     }
-    Ok(())
+    Ok(found)
 }
 
 fn problem(pointer: String, origin: Origin, error: &Error) -> Problem {

@@ -13,6 +13,7 @@ use anyhow::Context;
 use outflow_engine::check::Origin;
 use outflow_engine::pipeline::Pipeline;
 use outflow_engine::plugin::{self, Described, Refusal};
+use outflow_spec::ledger::LedgerSpec;
 use outflow_spec::project::FILE_NAME;
 use outflow_spec::render::{self, Report};
 use outflow_spec::yaml::MAX_BYTES;
@@ -139,7 +140,7 @@ fn with_plugins(
 
 /// Adds what can be told once the file is typed: its layout's own word, and where the input is at hand, whether
 /// columns and expressions fit it. Connects to nothing.
-fn check_further(path: &Path, loaded: &mut Loaded, redaction: &Redaction) -> anyhow::Result<()> {
+fn check_further(path: &Path, loaded: &mut Loaded, redaction: &Redaction, twice: bool) -> anyhow::Result<()> {
     let Some(spec) = loaded.spec.clone().filter(|_| !loaded.has_errors()) else { return Ok(()) };
     let pipeline = match Pipeline::from_spec(spec, loaded.text(), &folder(path)) {
         Ok(pipeline) => pipeline,
@@ -149,7 +150,7 @@ fn check_further(path: &Path, loaded: &mut Loaded, redaction: &Redaction) -> any
             return Ok(());
         }
     };
-    let checked = crate::commands::block_on(outflow_engine::check::check(&pipeline, jiff::Timestamp::now()))?;
+    let checked = crate::commands::block_on(outflow_engine::check::check(&pipeline, jiff::Timestamp::now(), twice))?;
     let mut findings = checked
         .columns
         .map(|columns| outflow_spec::check_columns(loaded, &columns, &checked.after))
@@ -164,6 +165,7 @@ fn check_further(path: &Path, loaded: &mut Loaded, redaction: &Redaction) -> any
             Origin::Transform => Finding::sql_expression(span, &message),
             Origin::Plugin => Finding::plugin_unusable(span, &message),
             Origin::Key => Finding::key_unusable(span, &message),
+            Origin::Unsteady => Finding::layout_unsteady(span, &message),
             Origin::LayoutOption | Origin::LayoutColumns => {
                 Finding::layout_option(span, &pipeline.layout.name, &message)
             }
@@ -204,6 +206,22 @@ pub fn load_project(below: &Path, parameters: &[Parameter]) -> Result<(ProjectSp
         Some(spec) if sound => Ok((spec, folder(&path), lookup.redaction.into_inner())),
         _ => Err(Failure::Findings),
     }
+}
+
+/// The ledger that the project file of a folder or above names, if there is one and it does; with what must not show.
+pub fn shared_ledger(below: &Path) -> Result<(Option<LedgerSpec>, Redaction), Failure> {
+    let lookup = Environment { base: below.to_owned(), parameters: BTreeMap::new(), redaction: RefCell::default() };
+    let Some(ProjectFile { path, project }) = project_above(below, &lookup)? else { return Ok(Default::default()) };
+    let ledger = match &project.loaded.spec {
+        Some(spec) => spec.ledger.clone(),
+        // What other parts of the file lack, say a connection's password, is no matter here.
+        None if !project.loaded.text().contains("ledger:") => None,
+        None => {
+            passes(&path, project.loaded.text(), &project.loaded.findings);
+            return Err(Failure::Findings);
+        }
+    };
+    Ok((ledger, lookup.redaction.into_inner()))
 }
 
 /// The state folder of a pipeline, or of the instance that it is: in the folder given, or in that beside its file.

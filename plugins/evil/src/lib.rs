@@ -2,11 +2,15 @@
 //! Each attack strikes in `outputs`, or in the returned value of the method it is about.
 
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use outflow_plugin_sdk::{
     Artifact, Csv, Dataset, Diagnostic, FileIntent, FileName, Format, Layout, Level, Output, Run, Written, log,
 };
+
+/// Calls of this guest so far: the one thing in it that changes.
+static CALLS: AtomicU32 = AtomicU32::new(0);
 
 /// The layout.
 pub struct Evil(String);
@@ -44,6 +48,10 @@ impl Layout for Evil {
                 output.extras.push(("rule".into(), "not JSON".into()));
                 return Ok(vec![output]);
             }
+            "outputs_vary" => {
+                let call = CALLS.fetch_add(1, Ordering::Relaxed);
+                return Ok(vec![plain().field(&format!("a{call}"), "\"a\"")]);
+            }
             attack => strike(attack, inputs)?,
         }
         Ok(vec![plain().field("a", "\"a\"")])
@@ -56,6 +64,7 @@ impl Layout for Evil {
             "name_nul" => "a\0b".to_string(),
             "name_long" => format!("{}x", "abcdefg/".repeat(200)),
             "name_same" => "same".to_string(),
+            "name_varies" => format!("call{}.csv", CALLS.fetch_add(1, Ordering::Relaxed)),
             "name_refuse" => return Err("no name today".to_string()),
             _ => format!("{}.csv", file.part),
         };

@@ -50,3 +50,22 @@ pub static OF503: CodeDoc = CodeDoc {
   plugin: {component: ./acme.wasm}
 ",
 };
+
+/// Layout does not stay with its answers.
+pub static OF504: CodeDoc = CodeDoc {
+    code: "OF504",
+    title: "layout does not stay with its answers",
+    severity: Severity::Warning,
+    raised_by: RaisedBy::Engine,
+    explanation: "`lint --twice` asked the layout the same twice, and its outputs or the names of files came out \
+        otherwise: a plugin that counts calls, or names files by what it keeps in memory. A delivery is safe, for a run \
+        asks once and the seal pins the answers. But a window that is made again, after a crash before its seal or \
+        by `files redeliver`, gets other names than the first time. Names and outputs should follow from the options, \
+        the run and the rows alone.",
+    bad: "layout:
+  plugin: {component: ./counts-calls.wasm}
+",
+    good: "layout:
+  plugin: {component: ./names-by-nonce.wasm}
+",
+};

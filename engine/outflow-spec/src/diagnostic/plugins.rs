@@ -27,4 +27,10 @@ impl Finding {
     pub fn plugin_unusable(span: Span, message: &str) -> Self {
         Self::new(&codes::OF503, span, message, "cannot be used")
     }
+
+    /// A layout that does not stay with its answers.
+    pub fn layout_unsteady(span: Span, message: &str) -> Self {
+        Self::new(&codes::OF504, span, message, "does not stay with its answers")
+            .with_help("let names and outputs follow from the options, the run and the rows alone")
+    }
 }

@@ -52,6 +52,9 @@ pub struct Args {
     /// Warnings fail too
     #[arg(long)]
     deny_warnings: bool,
+    /// Asks layouts twice, and warns where their answers differ
+    #[arg(long)]
+    twice: bool,
     /// Value of `${param:NAME}` in pipeline files
     #[arg(long = "param", value_name = "NAME=VALUE")]
     parameters: Vec<Parameter>,
@@ -84,7 +87,7 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
                 continue;
             }
         };
-        let told = project::findings(&language, path, text, &args.parameters)?;
+        let told = project::findings(&language, path, text, &args.parameters, args.twice)?;
         if let Some(above) = &told.project {
             add(&mut checked, args, &above.path, above.project.loaded.text(), &above.project.loaded.findings);
         }

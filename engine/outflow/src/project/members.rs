@@ -117,15 +117,21 @@ pub struct Findings {
     pub project: Option<ProjectFile>,
 }
 
-/// Checks a pipeline file as every instance of it, and reads the project file above it.
-pub fn findings(language: &Language, path: &Path, text: String, parameters: &[Parameter]) -> anyhow::Result<Findings> {
+/// Checks a pipeline file as every instance of it, and reads the project file above it. `twice` asks layouts again.
+pub fn findings(
+    language: &Language,
+    path: &Path,
+    text: String,
+    parameters: &[Parameter],
+    twice: bool,
+) -> anyhow::Result<Findings> {
     let file = PipelineFile::open(language, path, text, parameters)?;
     let instances = file.instances().iter().map(Some);
     let alone = file.instances().is_empty().then_some(None);
     let mut found = Vec::new();
     for instance in instances.chain(alone) {
         let (mut loaded, redaction) = file.check(instance);
-        check_further(path, &mut loaded, &redaction)?;
+        check_further(path, &mut loaded, &redaction, twice)?;
         found.push((instance.map(|instance| instance.name.clone()).unwrap_or_default(), loaded.findings));
     }
     let mut findings = outflow_spec::matrix::merged(found);
