@@ -1,15 +1,13 @@
 //! Death at every step of a run: the next run converges to one set of files, and nobody who watches the target ever
 //! sees a control file without its data.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use outflow_engine::kill_point;
 
-use crate::support::process::{Outflow, run};
+use crate::support::poller::{Poller, Shown};
+use crate::support::process::{Outflow, files_below, run};
 
 const ROWS: usize = 600;
 
@@ -56,7 +54,7 @@ impl Bench {
         for operation in ["add", "remove"] {
             let (name, data) =
                 files.iter().find(|(name, _)| name.contains(&format!("/acme_flow_{operation}_"))).unwrap();
-            let records = data.lines().count() - 1;
+            let records = lines(data) - 1;
             assert_eq!(records, count(operation), "{story}: {name}");
             complete(name, &files).unwrap_or_else(|fault| panic!("{story}: {fault}"));
         }
@@ -65,72 +63,38 @@ impl Bench {
     }
 }
 
-/// Every file below a folder with its text, hidden ones too.
-fn tree(folder: &Path) -> BTreeMap<String, String> {
-    let mut files = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in std::fs::read_dir(&next).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if let Ok(text) = std::fs::read_to_string(&path) {
-                files.insert(path.strip_prefix(folder).unwrap().to_string_lossy().into_owned(), text);
-            }
-        }
+/// Every file below a folder, hidden ones too.
+fn tree(folder: &Path) -> Shown {
+    files_below(folder).into_iter().collect()
+}
+
+/// I2 and I6: what a control file names is there, whole.
+fn controlled(name: &str, shown: &Shown) -> Result<(), String> {
+    if !name.contains("/control_") {
+        return Ok(());
     }
-    files
+    let data = name.replace("control_", "").replace(".json", ".csv");
+    if !shown.contains_key(&data) {
+        return Err(format!("`{name}` was visible without `{data}`"));
+    }
+    complete(&data, shown)
+}
+
+fn lines(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte == b'\n').count()
 }
 
 /// Whether the data file that belongs to a control file, if that is there, is there too with as many rows.
-fn complete(data: &str, files: &BTreeMap<String, String>) -> Result<(), String> {
+fn complete(data: &str, files: &Shown) -> Result<(), String> {
     let (folder, name) = data.rsplit_once('/').unwrap();
     let control = format!("{folder}/control_{}.json", name.trim_end_matches(".csv"));
     let text = files.get(&control).ok_or_else(|| format!("`{control}` is missing"))?;
-    let control: serde_json::Value = serde_json::from_str(text).map_err(|fault| format!("`{control}`: {fault}"))?;
-    let rows = files[data].lines().count() - 1;
+    let control: serde_json::Value = serde_json::from_slice(text).map_err(|fault| format!("`{control}`: {fault}"))?;
+    let rows = lines(&files[data]) - 1;
     if control["files"][0]["rows"] == rows {
         Ok(())
     } else {
         Err(format!("`{data}` has {rows} rows, its control file says otherwise"))
-    }
-}
-
-/// Watches a target all the time; I2 and I6: what a control file names is there, whole.
-struct Poller {
-    stop: Arc<AtomicBool>,
-    thread: std::thread::JoinHandle<Result<(), String>>,
-}
-
-impl Poller {
-    fn watch(folder: PathBuf) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let thread = std::thread::spawn({
-            let stop = stop.clone();
-            move || {
-                while !stop.load(Ordering::Relaxed) {
-                    // Controls are listed before the data is read, so data must be at least as new.
-                    let controls =
-                        tree(&folder).into_keys().filter(|name| name.contains("/control_")).collect::<Vec<_>>();
-                    let files = tree(&folder);
-                    for control in controls {
-                        let data = control.replace("control_", "").replace(".json", ".csv");
-                        if !files.contains_key(&data) {
-                            return Err(format!("`{control}` was visible without `{data}`"));
-                        }
-                        complete(&data, &files)?;
-                    }
-                    std::thread::sleep(Duration::from_millis(2));
-                }
-                Ok(())
-            }
-        });
-        Self { stop, thread }
-    }
-
-    fn finish(self, story: &str) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap().unwrap_or_else(|fault| panic!("{story}: {fault}"));
     }
 }
 
@@ -159,7 +123,7 @@ fn a_run_killed_at_any_point_is_finished_by_the_next() {
     let mut reached = 0;
     for point in kill_point::ALL {
         let bench = Bench::new();
-        let poller = Poller::watch(bench.out());
+        let poller = Poller::folder(&bench.out(), controlled);
         if is_recovery(point) {
             let first = bench.run().env("OUTFLOW_KILL_AT", "uploading-recorded").run();
             assert_eq!(first.signal, Some(9), "{first:?}");
@@ -179,7 +143,7 @@ fn a_run_killed_at_any_point_is_finished_by_the_next() {
 fn three_deaths_in_a_row_change_nothing() {
     let points = ["seal-committed", "recover-slot", "file-put", "companion-verified"];
     let bench = Bench::new();
-    let poller = Poller::watch(bench.out());
+    let poller = Poller::folder(&bench.out(), controlled);
     for point in points {
         bench.run().env("OUTFLOW_KILL_AT", point).run();
     }
@@ -202,7 +166,7 @@ fn a_run_killed_at_any_moment_is_finished_by_the_next() {
         seed = seed * 48_271 % 2_147_483_647;
         let story = format!("kill {kill}, seed {seed}");
         let bench = Bench::new();
-        let poller = Poller::watch(bench.out());
+        let poller = Poller::folder(&bench.out(), controlled);
         let run = bench.run().spawn();
         std::thread::sleep(Duration::from_micros(seed % most));
         run.kill();
@@ -221,7 +185,7 @@ fn a_run_killed_at_any_system_call_is_finished_by_the_next() {
     let mut deaths = 0;
     for number in (1..=200).step_by(step) {
         let bench = Bench::new();
-        let poller = Poller::watch(bench.out());
+        let poller = Poller::folder(&bench.out(), controlled);
         let inject = format!("inject={CALLS}:signal=SIGKILL:when={number}");
         let trace = bench.folder.path().join("trace");
         let killed = bench
@@ -274,7 +238,7 @@ fn numbers_have_no_gaps_whatever_dies() {
         let told = ["identify", "page"].map(|kind| {
             let name = format!("1.2.{position}.{kind}.json");
             let text = files.get(&name).unwrap_or_else(|| panic!("`{name}` is missing in {:?}", files.keys()));
-            serde_json::from_str::<serde_json::Value>(text.trim()).unwrap()["user_id"].to_string()
+            serde_json::from_slice::<serde_json::Value>(text).unwrap()["user_id"].to_string()
         });
         assert_eq!(told[0], told[1], "position {position} is of two deliveries");
         assert!(windows.insert(told[0].clone()), "{} was delivered under two positions", told[0]);

@@ -160,3 +160,24 @@ fn a_broken_client_is_left_alone() {
     call(strict_s3::SECRET_KEY, &[]).expect_code(0);
     assert_eq!(server.store().objects("acme").len(), 1);
 }
+
+/// `test` takes every instance of a pipeline for a case of its own, or the one that is named.
+#[test]
+fn each_instance_is_tested_against_files_of_its_own() {
+    let folder = feed("[{client: acme}, {client: beta}]", LOCAL, "");
+    let path = folder.path();
+    outflow(path, &["test", "feed.yaml", "--update"])
+        .expect_code(0)
+        .expect_stdout("feed.yaml acme")
+        .expect_stdout("feed.yaml beta");
+    let expected = files_below(&path.join("expected/feed"));
+    assert!(expected.iter().any(|(name, _)| name.starts_with("beta/beta_")), "{expected:?}");
+    assert_eq!(outflow(path, &["test"]).expect_code(0).stdout.matches("ok  ").count(), 2);
+    let (name, _) = expected.iter().find(|(name, _)| name.starts_with("beta/")).unwrap();
+    std::fs::write(path.join("expected/feed").join(name), "id,city\n").unwrap();
+    outflow(path, &["test"]).expect_code(1).expect_stdout("FAILED     ./feed.yaml beta");
+    outflow(path, &["test", "feed.yaml", "--instance", "acme"])
+        .expect_code(0)
+        .expect_stdout("ok         feed.yaml acme");
+    outflow(path, &["test", "feed.yaml", "--instance", "nobody"]).expect_code(2);
+}

@@ -121,6 +121,31 @@ fn each_row_is_delivered_once() {
     shown.expect_stdout("feed  next window from 2026-03-10T00:30:00Z");
 }
 
+/// A preview shows what the next run would deliver: the window that is due, late rows too, and nothing when none is.
+#[test]
+fn a_preview_is_of_the_window_that_is_due() {
+    let bench = Bench::new("10m");
+    bench.edit("every: 10m", "every: 10m, catch_up: each");
+    bench.arrives("a", &["2026-03-10T00:01:00Z", "2026-03-10T00:11:00Z"]);
+    let preview =
+        |at: &str| bench.outflow(&["preview", "feed.yaml", "--reveal", "--at", at]).run().expect_code(0).stdout;
+    let told = preview("2026-03-10T00:30:00Z");
+    assert!(
+        told.starts_with("window cursor [2026-03-10T00:00:00Z, 2026-03-10T00:10:00Z)\n── 2026-03-10T01:10:00+01:00/"),
+        "{told}"
+    );
+    assert!(told.contains("a0,") && !told.contains("a1,"), "{told}");
+    assert!(!bench.path().join(".outflow").exists() && bench.files() == 0, "nothing is written");
+    bench.run("2026-03-10T00:10:00Z");
+    bench.arrives("b", &["2026-03-10T00:02:00Z"]);
+    let told = preview("2026-03-10T00:20:00Z");
+    assert!(told.contains("[2026-03-10T00:10:00Z, 2026-03-10T00:20:00Z)") && !told.contains("a0,"), "{told}");
+    assert!(told.contains("a1,") && told.contains("b0,"), "{told}");
+    bench.run("2026-03-10T00:20:00Z");
+    bench.expect("a0 a1 b0");
+    assert!(preview("2026-03-10T00:25:00Z").contains("no window is due"));
+}
+
 /// A row without position is in no window: it waits in the dead letter, and is told once.
 #[test]
 fn rows_without_a_position_are_rejected_once() {

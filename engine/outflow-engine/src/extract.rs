@@ -143,6 +143,8 @@ pub async fn extract(
             dead.finish()?;
             let mut files = spool::merge(files).await?;
             let is_delivery = extraction.view == View::Delivered;
+            // Of rows that were left out nothing is known, and nothing is delivered.
+            let arrived = if extraction.limit.is_none() { table.arrived()? } else { Arrived::default() };
             if is_delivery && pipeline.spec.delivery.on_empty == OnEmpty::Fail {
                 refuse_none(&files)?;
             }
@@ -157,7 +159,7 @@ pub async fn extract(
                 reads,
                 columns,
                 datasets,
-                arrived: table.arrived()?,
+                arrived,
                 writes_when_empty,
                 counters: counters.drawn(),
             });

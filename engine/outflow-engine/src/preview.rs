@@ -1,19 +1,25 @@
 //! The files that a run would deliver, from the first rows of the input: made as a run makes them, in a folder
-//! that goes away. No ledger, no target.
+//! that goes away. The ledger tells which window would be due and is not written; no target is asked.
 
 use std::io::Read;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use outflow_spec::ledger::LedgerSpec;
 use serde::Serialize;
 
 use crate::dead_letter::{DeadLetter, Reject};
 use crate::error::{Error, Result};
 use crate::extract::{self, Extraction, View};
-use crate::ledger::LastNumbers;
+use crate::ledger::{LastNumbers, Ledger, Whose};
 use crate::pipeline::Pipeline;
 use crate::progress::{Progress, Quiet};
+use crate::run::{open_sinks, parameters};
+use crate::source::Input;
+use crate::source::arrivals::Wanted;
 use crate::spool::{self, Spool};
+use crate::window::Schedule;
 
 /// What the caller decides of a preview.
 #[derive(Clone, Debug)]
@@ -28,6 +34,10 @@ pub struct PreviewOptions {
     pub bytes: u64,
     /// Bytes that operators which hold rows may use.
     pub memory: usize,
+    /// Folder of the ledger that tells how far windows have come.
+    pub state: PathBuf,
+    /// A ledger that several workers share, in place of the state folder's own.
+    pub ledger: Option<LedgerSpec>,
 }
 
 /// What would be delivered.
@@ -37,6 +47,10 @@ pub struct Preview {
     pub schema: String,
     /// Name of the pipeline.
     pub pipeline: String,
+    /// The window that is due at the first sink, where the pipeline has windows; rows are of it alone.
+    pub window: Option<String>,
+    /// Whether nothing is due: then there are no files.
+    pub nothing_due: bool,
     /// Rows of the source that were looked at.
     pub rows_read: u64,
     /// The files, in order of publication.
@@ -69,18 +83,28 @@ pub async fn preview(pipeline: &Pipeline, options: &PreviewOptions) -> Result<Pr
     let scratch =
         tempfile::tempdir().map_err(|cause| Error::external(format!("cannot make a temporary folder: {cause}")))?;
     let input = pipeline.input().await?;
-    let info = pipeline.run_info("preview", options.at);
+    let wanted = match pipeline.schedule() {
+        Some(schedule) => match due(pipeline, schedule, &input, options).await? {
+            None => return Ok(nothing_due(pipeline)),
+            wanted => wanted,
+        },
+        None => None,
+    };
+    let window = wanted.as_ref().map(|wanted| &wanted.window);
+    let scheduled = window.and_then(|window| window.end()).unwrap_or(options.at);
+    let told = window.map(|window| window.key());
+    let info = pipeline.run_info_of("preview", scheduled, window);
     let mut layout = pipeline.open_layout(&info).await?;
     let progress: Arc<dyn Progress> = Arc::new(Quiet);
     let extraction = Extraction {
         pipeline,
         input: &input,
-        wanted: None,
-        scheduled: options.at,
+        wanted,
+        scheduled,
         memory: options.memory,
         limit: Some(options.rows),
         view: if options.reveal { View::Bare } else { View::Masked },
-        // No ledger is asked: counters show their first values.
+        // Counters show their first values.
         numbers: &LastNumbers::default(),
         notes: Arc::default(),
         progress: &progress,
@@ -121,13 +145,47 @@ pub async fn preview(pipeline: &Pipeline, options: &PreviewOptions) -> Result<Pr
     if !options.reveal {
         rejects.iter_mut().for_each(|reject| reject.record = serde_json::Value::Null);
     }
-    Ok(Preview {
+    Ok(Preview { window: told, nothing_due: false, rows_read, files, rejects, ..nothing_due(pipeline) })
+}
+
+/// The window that a run would deliver first to the first sink; none where nothing is due.
+async fn due(
+    pipeline: &Pipeline,
+    schedule: &Schedule,
+    input: &Input,
+    options: &PreviewOptions,
+) -> Result<Option<Wanted>> {
+    let target = open_sinks(pipeline, None)?[0].identity().to_owned();
+    let whose = Whose { pipeline: pipeline.name(), target, scope: parameters(pipeline) };
+    let (mut mark, mut seen) = (None, Default::default());
+    if let Some(ledger) = Ledger::open_existing(options.ledger.as_ref(), &options.state).await? {
+        (mark, seen) = (ledger.watermark(&whose).await?, ledger.seen(&whose).await?);
+        ledger.close().await;
+    }
+    let Some(high) = input.high(schedule, options.at).await? else { return Ok(None) };
+    let (position, floor) = match mark {
+        Some(mark) => (mark.position, mark.floor),
+        None => (schedule.start.clone(), schedule.start.clone()),
+    };
+    Ok(schedule.next(&position, &high)?.map(|window| Wanted {
+        cursor: schedule.cursor.clone(),
+        window,
+        late_from: Some(floor),
+        seen: Arc::new(seen),
+        overlap: schedule.overlap.clone(),
+    }))
+}
+
+fn nothing_due(pipeline: &Pipeline) -> Preview {
+    Preview {
         schema: "outflow/preview/v1".to_owned(),
         pipeline: pipeline.spec.name.clone(),
-        rows_read,
-        files,
-        rejects,
-    })
+        window: None,
+        nothing_due: true,
+        rows_read: 0,
+        files: Vec::new(),
+        rejects: Vec::new(),
+    }
 }
 
 fn head(file: &spool::SpooledFile, bytes: u64) -> Result<(String, bool)> {

@@ -15,6 +15,7 @@ use crate::commands::block_on;
 use crate::drain::STOP;
 use crate::failure::Failure;
 use crate::project::{self, Parameter};
+use crate::redaction::Redaction;
 
 /// The logical instant of trials.
 pub const AT: &str = "2026-03-14T09:26:53Z";
@@ -36,9 +37,13 @@ impl Trial {
     }
 }
 
-/// Runs a pipeline file.
+/// Runs a pipeline file, which is one pipeline.
 pub fn run_file(path: &Path, parameters: &[Parameter]) -> Result<Trial, Failure> {
-    let (pipeline, redaction) = project::load(path, parameters)?;
+    run_pipeline(project::load(path, parameters)?)
+}
+
+/// Runs a pipeline, or an instance of one.
+pub fn run_pipeline((pipeline, redaction): (Pipeline, Redaction)) -> Result<Trial, Failure> {
     let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
     let at: Timestamp = AT.parse().context("the instant of trials")?;
     let options = RunOptions {

@@ -1,20 +1,19 @@
 //! `outflow files list`, `outflow files verify` and `outflow files redeliver`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use outflow_engine::error::Error;
 use outflow_engine::ledger::{FileFilter, FileRecord, Ledger, SlotState};
-use outflow_engine::progress::{Progress, Quiet};
 use outflow_engine::run::{Redelivered, redeliver};
 use outflow_engine::verify::{Verified, verify};
 
-use super::runs::{State, ledger, ledgers};
+use super::one::{Manner, One};
+use super::runs::{State, ledgers};
 use super::{Format, block_on};
+use crate::drain::drained;
 use crate::failure::Failure;
-use crate::output;
-use crate::project::{self, Parameter};
+use crate::progress::Watchers;
+use crate::{output, project};
 
 /// Commands on files.
 #[derive(clap::Subcommand)]
@@ -43,17 +42,8 @@ pub struct List {
 /// Arguments of `files verify`.
 #[derive(clap::Args)]
 pub struct Verify {
-    /// Pipeline file
-    pipeline: PathBuf,
-    /// The instance of a pipeline with a `matrix`
-    #[arg(long, value_name = "NAME")]
-    instance: Option<String>,
-    /// Value of `${param:NAME}` in the pipeline file
-    #[arg(long = "param", value_name = "NAME=VALUE")]
-    parameters: Vec<Parameter>,
-    /// Folder of the ledger. Default: `.outflow` beside the pipeline file
-    #[arg(long, env = "OUTFLOW_STATE", value_name = "DIR")]
-    state: Option<PathBuf>,
+    #[command(flatten)]
+    one: One,
     /// How the result is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -62,26 +52,13 @@ pub struct Verify {
 /// Arguments of `files redeliver`.
 #[derive(clap::Args)]
 pub struct Redeliver {
-    /// Pipeline file
-    pipeline: PathBuf,
-    /// The instance of a pipeline with a `matrix`
-    #[arg(long, value_name = "NAME")]
-    instance: Option<String>,
+    #[command(flatten)]
+    one: One,
     /// Paths below the target, as `files list` tells them
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
-    /// Value of `${param:NAME}` in the pipeline file
-    #[arg(long = "param", value_name = "NAME=VALUE")]
-    parameters: Vec<Parameter>,
-    /// Folder of the ledger. Default: `.outflow` beside the pipeline file
-    #[arg(long, env = "OUTFLOW_STATE", value_name = "DIR")]
-    state: Option<PathBuf>,
-    /// Memory that sorts, joins and aggregates may use before they spill
-    #[arg(long, default_value = "256MiB", value_parser = project::size)]
-    memory: usize,
-    /// How the result is written
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    manner: Manner,
 }
 
 /// Prints files.
@@ -100,7 +77,7 @@ fn list(args: &List) -> Result<ExitCode, Failure> {
         for ledger in ledgers(&args.state).await? {
             files.extend(ledger.files(&filter).await?);
         }
-        Ok::<_, Error>(files)
+        Ok::<_, Failure>(files)
     })??;
     files.truncate(if args.limit == 0 { usize::MAX } else { args.limit as usize });
     let line = |record: &FileRecord| {
@@ -127,12 +104,12 @@ fn list(args: &List) -> Result<ExitCode, Failure> {
 }
 
 fn check(args: &Verify) -> Result<ExitCode, Failure> {
-    let (pipeline, redaction) = project::load_instance(&args.pipeline, &args.parameters, args.instance.as_ref())?;
-    let state = project::state(&pipeline, args.state.as_ref());
+    let (pipeline, redaction) = args.one.load()?;
+    let state = project::state(&pipeline, args.one.state.as_ref());
     let files = block_on(async {
-        let at = State { state, format: args.format };
-        let opened: Ledger = ledger(&at).await?;
-        verify(&pipeline, &opened).await
+        let opened = Ledger::open_existing(pipeline.project.ledger.as_ref(), &state).await?;
+        let absent = || Error::user(format!("no ledger is in `{}`", state.display())).hint("nothing was delivered yet");
+        verify(&pipeline, &opened.ok_or_else(absent)?).await
     })?
     .map_err(|error| Failure::Engine(error, redaction))?;
     let line = |Verified { path, outcome, .. }: &Verified| format!("{outcome:<10} {path}\n");
@@ -145,13 +122,13 @@ fn check(args: &Verify) -> Result<ExitCode, Failure> {
 }
 
 fn again(args: &Redeliver) -> Result<ExitCode, Failure> {
-    let (pipeline, redaction) = project::load_instance(&args.pipeline, &args.parameters, args.instance.as_ref())?;
-    let options = super::run_options(&pipeline, &redaction, args.state.as_ref(), args.memory);
-    let progress: Arc<dyn Progress> = Arc::new(Quiet);
-    let files = block_on(redeliver(&pipeline, &options, &args.paths, &progress))?;
+    let (pipeline, redaction) = args.one.load()?;
+    let options = args.one.run_options(&pipeline, &redaction, args.manner.memory);
+    let progress = Watchers::new(args.manner.progress).watch(&pipeline.name());
+    let files = block_on(drained(redeliver(&pipeline, &options, &args.paths, &progress)))?;
     let files = files.map_err(|error| Failure::Engine(error, redaction))?;
     let line = |file: &Redelivered| format!("{:<10} {}  {}\n", file.outcome, file.path, file.target);
-    output::print(&match args.format {
+    output::print(&match args.manner.format {
         Format::Json => format!("{}\n", serde_json::json!({"schema": "outflow/redeliver/v1", "files": files})),
         Format::Human => files.iter().map(line).collect(),
     })?;

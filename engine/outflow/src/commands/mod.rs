@@ -6,6 +6,7 @@ pub mod explain;
 pub mod files;
 pub mod init;
 pub mod lint;
+pub mod one;
 pub mod plugin;
 pub mod preview;
 pub mod run;
@@ -15,18 +16,12 @@ pub mod state;
 pub mod test;
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::bail;
 use clap::ValueEnum;
-use jiff::Timestamp;
-use outflow_engine::pipeline::Pipeline;
-use outflow_engine::run::RunOptions;
 
-use crate::drain::STOP;
-use crate::redaction::Redaction;
-use crate::{output, project};
+use crate::output;
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -48,22 +43,6 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
     // Work that was given up may sit in a call to a server that does not answer.
     runtime.shutdown_timeout(PARTING);
     Ok(done)
-}
-
-/// What commands beside `run` let the engine deliver with: now, to the pipeline's own sinks.
-pub fn run_options(pipeline: &Pipeline, redaction: &Redaction, state: Option<&PathBuf>, memory: usize) -> RunOptions {
-    RunOptions {
-        now: Timestamp::now(),
-        at: None,
-        state: project::state(pipeline, state),
-        ledger: pipeline.project.ledger.clone(),
-        local_sink: None,
-        max_rejects: None,
-        memory,
-        hidden: redaction.pairs(),
-        fixed_id: None,
-        stop: STOP.clone(),
-    }
 }
 
 /// Asks before something is changed that cannot be taken back. Without a terminal nobody can answer.

@@ -1,15 +1,14 @@
 //! `outflow preview PIPELINE`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
 use outflow_engine::preview::{Preview, PreviewOptions, preview};
 
+use super::one::One;
 use super::{Format, block_on};
 use crate::failure::Failure;
-use crate::output;
-use crate::project::{self, Parameter};
+use crate::{output, project};
 
 /// Arguments of `preview`.
 #[derive(clap::Args)]
@@ -18,11 +17,8 @@ Examples:
   outflow preview pipelines/simon/welcome-flow.yaml
   outflow preview feed.yaml --rows 3 --at 2026-11-22T02:00:00Z --reveal")]
 pub struct Args {
-    /// Pipeline file
-    pipeline: PathBuf,
-    /// The instance of a pipeline with a `matrix`
-    #[arg(long, value_name = "NAME")]
-    instance: Option<String>,
+    #[command(flatten)]
+    one: One,
     /// Rows of the source to look at
     #[arg(long, default_value_t = 5, value_name = "N")]
     rows: usize,
@@ -32,9 +28,6 @@ pub struct Args {
     /// Show personal values as they are
     #[arg(long)]
     reveal: bool,
-    /// Value of `${param:NAME}` in the pipeline file
-    #[arg(long = "param", value_name = "NAME=VALUE")]
-    parameters: Vec<Parameter>,
     /// How the result is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -42,13 +35,15 @@ pub struct Args {
 
 /// Prints every file that would be delivered.
 pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
-    let (pipeline, redaction) = project::load_instance(&args.pipeline, &args.parameters, args.instance.as_ref())?;
+    let (pipeline, redaction) = args.one.load()?;
     let options = PreviewOptions {
         at: args.at.unwrap_or_else(Timestamp::now),
         rows: args.rows,
         reveal: args.reveal,
         bytes: 4096,
         memory: 256 << 20,
+        state: project::state(&pipeline, args.one.state.as_ref()),
+        ledger: pipeline.project.ledger.clone(),
     };
     let made = block_on(preview(&pipeline, &options))?;
     let mut made = made.map_err(|error| Failure::Engine(error, redaction.clone()))?;
@@ -61,7 +56,7 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 fn human(preview: &Preview) -> String {
-    let mut text = String::new();
+    let mut text = preview.window.as_ref().map(|window| format!("window {window}\n")).unwrap_or_default();
     for file in &preview.files {
         let rows = file.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
         let entry = file.entry.as_ref().map(|entry| format!(", holding {entry}")).unwrap_or_default();
@@ -82,7 +77,9 @@ fn human(preview: &Preview) -> String {
             reject.message
         );
     }
-    if preview.files.is_empty() {
+    if preview.nothing_due {
+        text += "no file: no window is due\n";
+    } else if preview.files.is_empty() {
         text += "no file: the first rows give none\n";
     }
     text

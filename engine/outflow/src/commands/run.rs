@@ -19,10 +19,11 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::unbounded_channel;
 
+use super::one::Manner;
 use super::{Format, block_on};
 use crate::drain::{STOP, drained};
 use crate::failure::{Failure, LOCKED};
-use crate::progress::{Show, Watchers};
+use crate::progress::Watchers;
 use crate::project::{self, Member, Parameter};
 use crate::redaction::Redaction;
 use crate::{output, report};
@@ -69,25 +70,18 @@ pub struct Args {
     /// Folder of the ledger, spool and dead letters. Default: `.outflow` beside the pipeline file
     #[arg(long, env = "OUTFLOW_STATE", value_name = "DIR")]
     state: Option<PathBuf>,
-    /// Memory that sorts, joins and aggregates may use before they spill, shared by those that run at the same time
-    #[arg(long, default_value = "256MiB", value_parser = project::size)]
-    memory: usize,
     /// Write the report as JSON to a file
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// How the result is written
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-    /// How progress is shown
-    #[arg(long, value_enum, default_value_t)]
-    progress: Show,
+    #[command(flatten)]
+    manner: Manner,
 }
 
 /// Runs each pipeline, and each instance of it. One failure among several is a partial result. What happened outweighs
 /// where it is told: a stream that cannot be written to stops no pipeline.
 pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
     let report = args.report.as_deref().map(create).transpose()?;
-    let watchers = Arc::new(Watchers::new(args.progress));
+    let watchers = Arc::new(Watchers::new(args.manner.progress));
     let jobs = args.pipelines.iter().enumerate().flat_map(|(file, path)| jobs(args, file, path)).collect::<Vec<_>>();
     let count = jobs.len();
     let mut told = Vec::new();
@@ -100,7 +94,7 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
                 (failure.told(&job.name), String::new())
             }
         };
-        let text = match args.format {
+        let text = match args.manner.format {
             Format::Human => human,
             Format::Json => format!("{value}\n"),
         };
@@ -178,7 +172,7 @@ async fn run_all(args: &Args, jobs: Vec<Job>, watchers: &Arc<Watchers>, mut tell
             None => lanes.push(vec![(place, job)]),
         }
     }
-    let memory = args.memory / args.parallel.min(lanes.len()).max(1);
+    let memory = args.manner.memory / args.parallel.min(lanes.len()).max(1);
     let free = Arc::new(Semaphore::new(args.parallel));
     let (sender, mut receiver) = unbounded_channel();
     let runtime = Handle::current();

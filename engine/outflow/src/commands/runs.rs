@@ -8,14 +8,14 @@ use outflow_engine::error::Error;
 use outflow_engine::ledger::{Ledger, RunFilter, RunRecord, Slot, SlotState};
 use outflow_engine::operate;
 use outflow_engine::pipeline::INSTANCES;
-use outflow_engine::report::{RunReport, Status};
+use outflow_engine::report::RunReport;
 
+use super::one::{Manner, One};
 use super::{Format, block_on};
 use crate::drain::drained;
 use crate::failure::Failure;
 use crate::progress::Watchers;
-use crate::project::{self, Parameter};
-use crate::{output, report};
+use crate::{output, project, report};
 
 /// Commands on runs.
 #[derive(clap::Subcommand)]
@@ -64,28 +64,12 @@ pub struct Show {
 /// Arguments of `runs retry`.
 #[derive(clap::Args)]
 pub struct Retry {
-    /// Pipeline file
-    pipeline: PathBuf,
-    /// The instance of a pipeline with a `matrix`
-    #[arg(long, value_name = "NAME")]
-    instance: Option<String>,
+    #[command(flatten)]
+    one: One,
     /// Id of the run whose deliveries were set aside, or the beginning of it. Default: all that were
     run: Option<String>,
-    /// Value of `${param:NAME}` in the pipeline file
-    #[arg(long = "param", value_name = "NAME=VALUE")]
-    parameters: Vec<Parameter>,
-    /// Folder of the ledger. Default: `.outflow` beside the pipeline file
-    #[arg(long, env = "OUTFLOW_STATE", value_name = "DIR")]
-    state: Option<PathBuf>,
-    /// Memory that sorts, joins and aggregates may use before they spill
-    #[arg(long, default_value = "256MiB", value_parser = project::size)]
-    memory: usize,
-    /// How the result is written
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-    /// How progress is shown
-    #[arg(long, value_enum, default_value_t)]
-    progress: crate::progress::Show,
+    #[command(flatten)]
+    manner: Manner,
 }
 
 /// Prints runs.
@@ -98,16 +82,11 @@ pub fn execute(command: &Command) -> Result<ExitCode, Failure> {
 }
 
 fn retry(args: &Retry) -> Result<ExitCode, Failure> {
-    let (pipeline, redaction) = project::load_instance(&args.pipeline, &args.parameters, args.instance.as_ref())?;
-    let options = super::run_options(&pipeline, &redaction, args.state.as_ref(), args.memory);
-    let progress = Watchers::new(args.progress).watch(&pipeline.name());
+    let (pipeline, redaction) = args.one.load()?;
+    let options = args.one.run_options(&pipeline, &redaction, args.manner.memory);
+    let progress = Watchers::new(args.manner.progress).watch(&pipeline.name());
     let told = block_on(drained(operate::retry(&pipeline, &options, args.run.as_deref(), &progress)))?;
-    let told = told.map_err(|error| Failure::Engine(error, redaction))?;
-    output::print(&match args.format {
-        Format::Human => report::human(&told),
-        Format::Json => format!("{}\n", serde_json::json!(told)),
-    })?;
-    Ok(if told.status == Status::Partial { ExitCode::from(5) } else { ExitCode::SUCCESS })
+    args.manner.print(&told.map_err(|error| Failure::Engine(error, redaction))?)
 }
 
 fn list(args: &List) -> Result<ExitCode, Failure> {
@@ -117,7 +96,7 @@ fn list(args: &List) -> Result<ExitCode, Failure> {
         for ledger in ledgers(&args.state).await? {
             runs.extend(ledger.runs(&filter).await?);
         }
-        Ok::<_, Error>(runs)
+        Ok::<_, Failure>(runs)
     })??;
     runs.sort_by(|one, other| (&other.started_at, &other.id).cmp(&(&one.started_at, &one.id)));
     runs.truncate(if args.limit == 0 { usize::MAX } else { args.limit as usize });
@@ -144,7 +123,7 @@ fn show(args: &Show) -> Result<ExitCode, Failure> {
                 found.push((run, deliveries));
             }
         }
-        Ok::<_, Error>(found)
+        Ok::<_, Failure>(found)
     })??;
     let (run, deliveries) = found.pop().filter(|_| found.is_empty()).ok_or_else(|| {
         anyhow!("no single run has an id that begins with `{}`\nhint: see `outflow runs list`", args.id)
@@ -168,18 +147,26 @@ fn human(run: &RunRecord) -> String {
     }
 }
 
-/// The ledgers of a state folder and of the instances below it; one at least must exist.
-pub async fn ledgers(args: &State) -> Result<Vec<Ledger>, Error> {
-    let mut ledgers = Vec::from_iter(Ledger::open_existing(None, &args.state).await?);
-    for pipeline in folders(&args.state.join(INSTANCES)) {
-        for instance in folders(&pipeline) {
-            ledgers.extend(Ledger::open_existing(None, &instance).await?);
+/// The ledger that the project file above a state folder names; else those of the folder and of the instances below
+/// it, of which one at least must exist.
+pub async fn ledgers(args: &State) -> Result<Vec<Ledger>, Failure> {
+    let absent = || {
+        Error::user(format!("no ledger is in `{}`", args.state.display()))
+            .hint("it is in `.outflow` beside the pipeline file: name that folder with `--state`")
+    };
+    let (shared, redaction) = project::shared_ledger(&project::folder(&args.state))?;
+    let open = async {
+        let mut ledgers = Vec::from_iter(Ledger::open_existing(shared.as_ref(), &args.state).await?);
+        if shared.is_none() {
+            for pipeline in folders(&args.state.join(INSTANCES)) {
+                for instance in folders(&pipeline) {
+                    ledgers.extend(Ledger::open_existing(None, &instance).await?);
+                }
+            }
         }
-    }
-    if ledgers.is_empty() {
-        ledgers.push(ledger(args).await?);
-    }
-    Ok(ledgers)
+        if ledgers.is_empty() { Err(absent()) } else { Ok(ledgers) }
+    };
+    open.await.map_err(|error| Failure::Engine(error, redaction))
 }
 
 /// The folders in a folder, in order; none where there is no such folder.
@@ -200,12 +187,4 @@ fn delivery(slot: &Slot) -> String {
     });
     let reason = slot.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     format!("delivery {} of {}: {}{}{reason}\n", slot.id, slot.key.window, slot.state, waits.unwrap_or_default())
-}
-
-/// The ledger of a state folder, which must exist.
-pub async fn ledger(args: &State) -> Result<Ledger, Error> {
-    Ledger::open_existing(None, &args.state).await?.ok_or_else(|| {
-        Error::user(format!("no ledger is in `{}`", args.state.display()))
-            .hint("it is in `.outflow` beside the pipeline file: name that folder with `--state`")
-    })
 }

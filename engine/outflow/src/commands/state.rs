@@ -1,15 +1,14 @@
 //! `outflow state show`, `set` and `reset`: how far windows have come, and moving that by hand.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use outflow_engine::operate::{self, Move};
 
+use super::one::One;
 use super::runs::{State, ledgers};
 use super::{Format, block_on, confirm};
 use crate::failure::Failure;
-use crate::output;
-use crate::project::{self, Parameter};
+use crate::{output, project};
 
 /// Commands on the state of windows.
 #[derive(clap::Subcommand)]
@@ -35,20 +34,11 @@ pub struct Show {
 /// Which pipeline's state is changed.
 #[derive(clap::Args)]
 pub struct At {
-    /// Pipeline file
-    pipeline: PathBuf,
-    /// The instance of a pipeline with a `matrix`
-    #[arg(long, value_name = "NAME")]
-    instance: Option<String>,
-    /// Value of `${param:NAME}` in the pipeline file
-    #[arg(long = "param", value_name = "NAME=VALUE")]
-    parameters: Vec<Parameter>,
+    #[command(flatten)]
+    one: One,
     /// Only of the sink whose identity holds this text. Default: all sinks of the pipeline
     #[arg(long, value_name = "TEXT")]
     target: Option<String>,
-    /// Folder of the ledger. Default: `.outflow` beside the pipeline file
-    #[arg(long, env = "OUTFLOW_STATE", value_name = "DIR")]
-    state: Option<PathBuf>,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -87,7 +77,7 @@ fn show(args: &Show) -> Result<ExitCode, Failure> {
             positions.extend(ledger.positions(args.pipeline.as_deref()).await?);
             audit.extend(ledger.audits().await?);
         }
-        Ok::<_, outflow_engine::error::Error>((positions, audit))
+        Ok::<_, Failure>((positions, audit))
     })??;
     output::print(&match args.state.format {
         Format::Json => {
@@ -110,8 +100,8 @@ fn show(args: &Show) -> Result<ExitCode, Failure> {
 }
 
 fn change(at: &At, position: Option<&str>) -> Result<ExitCode, Failure> {
-    let (pipeline, redaction) = project::load_instance(&at.pipeline, &at.parameters, at.instance.as_ref())?;
-    let state = project::state(&pipeline, at.state.as_ref());
+    let (pipeline, redaction) = at.one.load()?;
+    let state = project::state(&pipeline, at.one.state.as_ref());
     let ledger = pipeline.project.ledger.as_ref();
     let moves = block_on(operate::moves(&pipeline, ledger, &state, position, at.target.as_deref()))?;
     let moves = match moves {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::failure::Failure;
-use crate::project::{self, Parameter};
+use crate::project::{self, Member, Parameter};
 use crate::trial::{self, Trial};
 use crate::{expected, output};
 
@@ -15,7 +15,8 @@ Examples:
   outflow test                         every pipeline below this folder that has an expected/ folder
   outflow test feed.yaml --update      take what it delivers now as expected
 
-What `feed.yaml` must deliver is in `expected/feed/` beside it. It is run at 2026-03-14T09:26:53Z and
+What `feed.yaml` must deliver is in `expected/feed/` beside it, in a folder for each instance where it
+has a `matrix`. It is run at 2026-03-14T09:26:53Z and
 delivers to a folder that goes away; no sink is connected to.
 
 Exit codes: 0 all as expected, 1 something differs, 2 usage or configuration, 3 or 4 a run failed")]
@@ -23,6 +24,9 @@ pub struct Args {
     /// Pipeline files, or folders with some
     #[arg(default_value = ".")]
     paths: Vec<PathBuf>,
+    /// Only these instances of a pipeline with a `matrix`. Default: all
+    #[arg(long = "instance", value_name = "NAME")]
+    instances: Vec<String>,
     /// Write what is delivered now as expected; `BLESS=1` in the environment does the same
     #[arg(long)]
     update: bool,
@@ -39,8 +43,15 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
     let update = args.update || blessed();
     let mut different = 0;
     for file in &files {
-        let trial = trial::run_file(file, &args.parameters)?;
-        different += usize::from(!judge(&file.display().to_string(), &folder_of(file), &trial, update)?);
+        for Member { instance, loaded, .. } in project::load_every(file, &args.parameters, &args.instances)? {
+            let trial = trial::run_pipeline(loaded?)?;
+            let (case, expected) = (file.display().to_string(), folder_of(file));
+            let (case, expected) = match instance {
+                Some(name) => (format!("{case} {name}"), expected.join(name)),
+                None => (case, expected),
+            };
+            different += usize::from(!judge(&case, &expected, &trial, update)?);
+        }
     }
     if files.is_empty() {
         return Err(anyhow::anyhow!(
