@@ -19,7 +19,10 @@ fn vendors() -> Vec<String> {
 fn every_vendors_pipeline_lints_runs_and_delivers_what_it_must() {
     let told = outflow(&repository(), &["init", "--list"]).expect_code(0).stdout;
     assert!(vendors().contains(&"simon".to_owned()));
-    for vendor in vendors().iter().map(Some).chain([None]) {
+    assert!(told.contains("\npostgres  "), "{told}");
+    // What reads a database is run beside its source, with a server.
+    let vendors = vendors().into_iter().filter(|vendor| vendor != "postgres").collect::<Vec<_>>();
+    for vendor in vendors.iter().map(Some).chain([None]) {
         let folder = tempfile::tempdir().unwrap();
         let mut arguments = vec!["init", "feed"];
         if let Some(vendor) = vendor {
@@ -34,7 +37,7 @@ fn every_vendors_pipeline_lints_runs_and_delivers_what_it_must() {
         for command in commands {
             outflow(folder.path(), &command.split(' ').collect::<Vec<_>>()).expect_code(0);
         }
-        outflow(folder.path(), &["lint", "feed", "--deny-warnings"]).expect_code(0);
+        outflow(folder.path(), &["lint", "feed", "--twice", "--deny-warnings"]).expect_code(0);
         assert!(!files_below(&folder.path().join("feed/out")).is_empty(), "{vendor:?} delivered no file");
     }
 }

@@ -20,7 +20,7 @@ struct Fixture;
 
 impl Lookup for Fixture {
     fn env(&self, name: &str) -> Option<String> {
-        (name == "OF_TEST_SET").then(|| "topsecretvalue".to_owned())
+        matches!(name, "OF_TEST_SET" | "DATABASE_URL").then(|| "topsecretvalue".to_owned())
     }
 
     fn file(&self, path: &str) -> Result<String, String> {

@@ -10,6 +10,7 @@ mod windows;
 use serde_json::Value;
 
 use crate::support::postgres::Postgres;
+use crate::support::process::{Outflow, files_below};
 use bench::Bench;
 
 /// The same state of the database is delivered once; every other one is a delivery of its own.
@@ -112,4 +113,41 @@ fn no_failure_shows_the_password() {
         assert!(!format!("{}{}", told.stdout, told.stderr).contains("swordfish"), "{}", told.stderr);
         told.expect_code(code).expect_stderr(words);
     }
+}
+
+/// The reference pipeline, as `init` writes it: each change of its sample table once, and nothing that is not for it.
+#[test]
+fn the_reference_pipeline_delivers_each_change_once() {
+    let (folder, server) = (tempfile::tempdir().unwrap(), Postgres::shared());
+    let url = server.database();
+    let outflow = |arguments: &[&str]| {
+        Outflow::in_folder(folder.path()).args(arguments).env("DATABASE_URL", &url).run().expect_code(0)
+    };
+    let said = outflow(&["init", "feed", "--vendor", "postgres"]).stdout;
+    server.sql(&url, &std::fs::read_to_string(folder.path().join("feed/data/contacts.sql")).unwrap());
+    let commands = said.split("Next:\n").nth(1).unwrap().lines();
+    let commands = commands.map(|line| line.trim().strip_prefix("outflow ").unwrap()).collect::<Vec<_>>();
+    assert_eq!(commands.len(), 3, "{said}");
+    commands.iter().for_each(|command| drop(outflow(&command.split(' ').collect::<Vec<_>>())));
+    let out = folder.path().join("feed/out");
+    let delivered =
+        || files_below(&out).into_iter().map(|(_, bytes)| String::from_utf8(bytes).unwrap()).collect::<Vec<_>>();
+    let header = "id,email,first_name,consent,changed_at\n";
+    let first = format!(
+        "{header}1,ada@example.com,Ada,true,2026-01-05 09:00:00+00\n2,grace@example.com,Grace,true,2026-01-05 09:00:00+00\n\
+         4,edsger@example.com,Edsger,true,2026-02-11 08:15:00.123456+00\n"
+    );
+    assert_eq!(delivered(), [first.as_str()]);
+    outflow(&["run", "feed/contacts.yaml"]);
+    assert_eq!(delivered().len(), 1, "nothing has changed");
+    server.sql(&url, "UPDATE contacts SET first_name = 'Countess', changed_at = DEFAULT WHERE id = 1");
+    server.sql(&url, "INSERT INTO contacts VALUES (5, 'barbara@example.com', 'Barbara', 'x5', true)");
+    let changed = outflow(&["run", "feed/contacts.yaml", "--format", "json"]).stdout;
+    let report: Value = serde_json::from_str(&changed).unwrap();
+    let new = delivered().into_iter().find(|file| *file != first).unwrap();
+    assert!(
+        new.contains("1,ada@example.com,Countess,") && new.contains("5,barbara@example.com,Barbara,true,"),
+        "{new}"
+    );
+    assert_eq!((new.lines().count(), &report["rows"]["read"]), (3, &2.into()), "{new}");
 }

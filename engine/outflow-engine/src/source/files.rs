@@ -2,21 +2,15 @@
 //! Columns are matched by name; a column that a file lacks is null there.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
 use arrow::datatypes::{FieldRef, SchemaRef};
-use datafusion::catalog::Session;
-use datafusion::datasource::{TableProvider, TableType};
-use datafusion::error::{DataFusionError, Result as QueryResult};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::Expr;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::StreamExt;
 use outflow_formats::reject::Decoded;
 use outflow_formats::{csv, jsonl, parquet};
@@ -27,6 +21,7 @@ use tokio::task::JoinHandle;
 use super::arrivals::{Arrivals, Arrived, Wanted};
 use super::heads::{self, KnownFile, reading};
 use super::listing::{self, InputFile};
+use super::table::{self, Table};
 use super::{FILE, ROW, Reading, refuse_hidden, with_place};
 use crate::dead_letter::Reject;
 use crate::error::{Error, Result};
@@ -129,33 +124,22 @@ impl FilesInput {
 
     /// The rows as a table, for one run of a plan.
     pub fn table(&self, reading: Reading) -> Arc<FilesTable> {
-        Arc::new(FilesTable {
-            schema: with_place(&self.columns),
-            scan: Arc::new(Scan {
-                files: self.files.clone(),
-                columns: self.columns.clone(),
-                reading,
-                arrivals: self.arrivals.as_ref().map(|arrivals| arrivals.again()),
-                reads: AtomicU64::new(0),
-                rows: AtomicU64::new(0),
-                surprises: Mutex::default(),
-            }),
-        })
+        let scan = Scan {
+            files: self.files.clone(),
+            columns: self.columns.clone(),
+            reading,
+            arrivals: self.arrivals.as_ref().map(|arrivals| arrivals.again()),
+            rows: AtomicU64::new(0),
+            surprises: Mutex::default(),
+        };
+        Table::new(with_place(&self.columns), scan)
     }
 }
 
 /// The rows of the input as DataFusion sees them.
-pub struct FilesTable {
-    schema: SchemaRef,
-    scan: Arc<Scan>,
-}
+pub type FilesTable = Table<Scan>;
 
-impl FilesTable {
-    /// Times the files were read.
-    pub fn reads(&self) -> u64 {
-        self.scan.reads.load(Ordering::Relaxed)
-    }
-
+impl Table<Scan> {
     /// Rows read, rejected ones included.
     pub fn rows_read(&self) -> u64 {
         self.scan.rows.load(Ordering::Relaxed)
@@ -172,83 +156,29 @@ impl FilesTable {
     }
 }
 
-impl fmt::Debug for FilesTable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FilesTable").field("files", &self.scan.files.len()).finish_non_exhaustive()
-    }
-}
-
-#[async_trait::async_trait]
-impl TableProvider for FilesTable {
-    fn schema(&self) -> SchemaRef {
-        self.schema.clone()
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    async fn scan(
-        &self,
-        _session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
-        limit: Option<usize>,
-    ) -> QueryResult<Arc<dyn ExecutionPlan>> {
-        let schema = match projection {
-            Some(projection) => Arc::new(self.schema.project(projection)?),
-            None => self.schema.clone(),
-        };
-        let stream = Arc::new(ScanStream { schema: schema.clone(), scan: self.scan.clone() });
-        Ok(Arc::new(StreamingTableExec::try_new(schema, vec![stream], None, None, false, limit)?))
-    }
-}
-
-struct Scan {
+/// What reads the files.
+pub struct Scan {
     files: Arc<Vec<KnownFile>>,
     columns: Vec<FieldRef>,
     reading: Reading,
     arrivals: Option<Arrivals>,
-    reads: AtomicU64,
     rows: AtomicU64,
     surprises: Mutex<Vec<jsonl::Column>>,
-}
-
-struct ScanStream {
-    schema: SchemaRef,
-    scan: Arc<Scan>,
-}
-
-impl fmt::Debug for ScanStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScanStream").field("schema", &self.schema).finish_non_exhaustive()
-    }
 }
 
 /// A batch on its way, in input order.
 type Pending = JoinHandle<Result<(usize, Decoded)>>;
 
-impl PartitionStream for ScanStream {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        self.scan.reads.fetch_add(1, Ordering::Relaxed);
+impl table::Scan for Scan {
+    fn stream(self: Arc<Self>, schema: SchemaRef) -> SendableRecordBatchStream {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let (sender, receiver) = mpsc::channel(2 * cores);
-        let (scan, schema) = (self.scan.clone(), self.schema.clone());
         let reader = tokio::task::spawn_blocking({
-            let (scan, schema) = (scan.clone(), schema.clone());
+            let (scan, schema) = (self.clone(), schema.clone());
             move || read(&scan, &schema, &sender)
         });
-        let state = Batches {
-            scan,
-            schema: schema.clone(),
-            receiver,
-            reader: Some(reader),
-            left: self.scan.reading.limit.unwrap_or(usize::MAX),
-        };
+        let left = self.reading.limit.unwrap_or(usize::MAX);
+        let state = Batches { scan: self, schema: schema.clone(), receiver, reader: Some(reader), left };
         let batches = futures::stream::try_unfold(state, |mut state| async move {
             let batch = state.next().await.map_err(|error| DataFusionError::External(Box::new(error)))?;
             Ok(batch.map(|batch| (batch, state)))

@@ -11,21 +11,15 @@ mod tests;
 mod text;
 pub mod window;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
-use datafusion::catalog::Session as QuerySession;
-use datafusion::datasource::{TableProvider, TableType};
 use datafusion::error::{DataFusionError, Result as QueryResult};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::Expr;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
-use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use jiff::Timestamp;
 use outflow_spec::source::PostgresSource;
 use sha2::{Digest, Sha256};
@@ -36,6 +30,7 @@ use self::decode::Decoder;
 use self::session::Session;
 use self::window::{Found, Kind, Positions, Seen};
 use super::arrivals::{Arrived, Known};
+use super::table::{self, Table};
 use super::{HIDDEN, Reading, refuse_hidden, with_place};
 use crate::error::{Error, Result};
 use crate::progress::Event;
@@ -147,8 +142,7 @@ impl PostgresInput {
     /// The rows as a table, for one run of a plan.
     pub fn table(&self, reading: Reading) -> Arc<PostgresTable> {
         let schema = with_place(&self.fields());
-        let scan = Scan { input: self.clone(), reading, reads: AtomicU64::new(0), rows: AtomicU64::new(0) };
-        Arc::new(PostgresTable { schema, scan: Arc::new(scan) })
+        Table::new(schema, Scan { input: self.clone(), reading, rows: AtomicU64::new(0) })
     }
 
     fn fields(&self) -> Vec<FieldRef> {
@@ -230,18 +224,9 @@ fn wanted(source: &PostgresSource, found: &[Column], place: &str) -> Result<Vec<
 }
 
 /// The rows of the input as DataFusion sees them.
-#[derive(Debug)]
-pub struct PostgresTable {
-    schema: SchemaRef,
-    scan: Arc<Scan>,
-}
+pub type PostgresTable = Table<Scan>;
 
-impl PostgresTable {
-    /// Times the query was run.
-    pub fn reads(&self) -> u64 {
-        self.scan.reads.load(Ordering::Relaxed)
-    }
-
+impl Table<Scan> {
     /// What reading a window came to, for the ledger.
     pub fn arrived(&self) -> Arrived {
         let Some(found) = self.found() else { return Arrived::default() };
@@ -261,62 +246,19 @@ impl PostgresTable {
     }
 }
 
-#[async_trait::async_trait]
-impl TableProvider for PostgresTable {
-    fn schema(&self) -> SchemaRef {
-        self.schema.clone()
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    async fn scan(
-        &self,
-        _session: &dyn QuerySession,
-        projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
-        limit: Option<usize>,
-    ) -> QueryResult<Arc<dyn ExecutionPlan>> {
-        let schema = match projection {
-            Some(projection) => Arc::new(self.schema.project(projection)?),
-            None => self.schema.clone(),
-        };
-        let stream = Arc::new(ScanStream { schema: schema.clone(), scan: self.scan.clone() });
-        Ok(Arc::new(StreamingTableExec::try_new(schema, vec![stream], None, None, false, limit)?))
-    }
-}
-
-struct Scan {
+/// What runs the query.
+pub struct Scan {
     input: PostgresInput,
     reading: Reading,
-    reads: AtomicU64,
     rows: AtomicU64,
 }
 
-impl fmt::Debug for Scan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scan").field("place", &self.input.place).finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug)]
-struct ScanStream {
-    schema: SchemaRef,
-    scan: Arc<Scan>,
-}
-
-impl PartitionStream for ScanStream {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        self.scan.reads.fetch_add(1, Ordering::Relaxed);
-        let mut stream = RecordBatchReceiverStream::builder(self.schema.clone(), WAITING);
-        let (scan, schema, batches) = (self.scan.clone(), self.schema.clone(), stream.tx());
+impl table::Scan for Scan {
+    fn stream(self: Arc<Self>, schema: SchemaRef) -> SendableRecordBatchStream {
+        let mut stream = RecordBatchReceiverStream::builder(schema.clone(), WAITING);
+        let batches = stream.tx();
         stream.spawn(async move {
-            scan.read(schema, &batches).await.map_err(|error| DataFusionError::External(Box::new(error)))
+            self.read(schema, &batches).await.map_err(|error| DataFusionError::External(Box::new(error)))
         });
         stream.build()
     }
