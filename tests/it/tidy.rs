@@ -18,6 +18,8 @@ pub fn sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
     ["engine", "plugins", "tests"].iter().for_each(|folder| walk(&root().join(folder), &mut found));
     assert!(found.len() > 50, "the sources were not found");
+    // Folders list their files in an order of their own.
+    found.sort();
     found
 }
 
