@@ -1,14 +1,13 @@
 """Writes the inputs of the workloads with DuckDB. All that varies in a row comes from MD5 of its number, so the bytes depend on
 neither machine nor version, and the rows of a small input are the first rows of a larger one.
 
-Run by the suite in its own environment: `generate.py FOLDER KIND ROWS NAME`, where the kind is `events`, `calls` or a shape."""
+Run by the suite as `python -m suite.generate FOLDER KIND ROWS NAME`, where the kind is `events`, `calls` or a shape."""
 
 import os
 import sys
 
 import duckdb
-import shapes
-import words
+from suite import shapes, words
 
 # Keys a generated row draws from: `a`, `b` and `c` are random, `cid` is the customer, `sec` the moment, `em` the address.
 # Shifts pick independent bits; two columns that share a shift are meant to go together.

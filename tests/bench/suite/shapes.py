@@ -3,7 +3,7 @@ letters beyond ASCII, and rows so short that the work a row costs is all there i
 
 Every shape starts with `email`, `kind` and `variant`, which the job works on; all other columns pass through."""
 
-import words
+from suite import words
 
 # How many rows there are for each row of the events, so that all inputs have bytes of the same order.
 SCALE = {"long": 0.2, "wide": 0.25, "sparse": 1, "world": 1, "tiny": 4}

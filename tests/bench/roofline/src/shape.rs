@@ -20,7 +20,7 @@ pub fn to_csv(job: &Job) {
     let header = Chunks::header(&job.input);
     let columns = header.split(',').count();
     let mut file = File::create(&job.output).unwrap();
-    writeln!(file, "identifier{},brand,label", header.strip_prefix("email").expect("the address comes first")).unwrap();
+    writeln!(file, "{header},brand,label").unwrap();
     let (chunks, file) = (Chunks::csv_body(&job.input), Ordered::new(file));
     job.on_threads(|| {
         let (mut buffer, mut ends) = (Vec::new(), Ends::default());
