@@ -8,7 +8,7 @@ import zipfile
 import duckdb
 
 from suite.peers import on_duckdb
-from suite.workloads import CALL_COLUMNS, EVENT_COLUMNS, IDENTIFIED_COLUMNS, SHAPES, SPLIT_COLUMNS
+from suite.workloads import CALL_COLUMNS, EVENT_COLUMNS, IDENTIFIED_COLUMNS, SPLIT_COLUMNS
 
 SCALAR_CALL_COLUMNS = ["type", "messageId", "userId", "timestamp", "event", "name", "groupId", "previousId"]
 WRAP = 2**64
@@ -21,8 +21,7 @@ def expected(workload, source, scratch):
     elif workload.name == "w5":
         query = f"SELECT * FROM read_parquet('{source}')"
     else:
-        job = "shape" if workload.name in SHAPES else workload.name.removesuffix("-plugin")
-        [(query, _, _)] = on_duckdb.copies(job, source, "", "duckdb")
+        [(query, _, _)] = on_duckdb.copies(workload.name.removesuffix("-plugin"), source, "", "duckdb")
     return _sums(workload, query, scratch)
 
 
@@ -73,9 +72,7 @@ def _output(workload, folder):
 
 
 def _columns(workload):
-    """SQL of the values that count, as text; of a shape all."""
-    if workload.name in SHAPES:
-        return "COLUMNS(*)::VARCHAR"
+    """SQL of the values that count, as text."""
     named = {"w4": SCALAR_CALL_COLUMNS, "w5": ["dt", "client_id", *SPLIT_COLUMNS], "w6": EVENT_COLUMNS}
     columns = [f'"{column}"::VARCHAR' for column in named.get(workload.name, IDENTIFIED_COLUMNS)]
     if workload.name == "w3":
