@@ -47,7 +47,8 @@ def draw(size, results):
             body += _bar(engine, sample, ratio, y)
             y += BAR + GAP
         y += GROUP
-    height = y + 10
+    body.append(f'<text class="note" x="{LEFT}" y="{y}">Bars end at {MOST}×; the figures go on.</text>')
+    height = y + 16
     title = f"CPU seconds of {events_of(size):,} events, as a multiple of a program that does nothing else"
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 110} {height}" role="img">',
@@ -67,10 +68,10 @@ def _grid(height):
     lines = []
     for multiple in range(0, MOST + 1, 2):
         x = LEFT + WIDTH * multiple / MOST
-        lines += [f'<line class="grid" x1="{x}" x2="{x}" y1="46" y2="{height - 20}"/>',
+        lines += [f'<line class="grid" x1="{x}" x2="{x}" y1="46" y2="{height - 32}"/>',
                   f'<text class="note" x="{x}" y="40" text-anchor="middle">{multiple}×</text>']
     x = LEFT + WIDTH / MOST
-    return [*lines, f'<line class="base" x1="{x}" x2="{x}" y1="46" y2="{height - 20}"/>']
+    return [*lines, f'<line class="base" x1="{x}" x2="{x}" y1="46" y2="{height - 32}"/>']
 
 
 def _bar(engine, sample, ratio, y):

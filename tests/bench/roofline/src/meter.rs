@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 const SAMPLE_EVERY: Duration = Duration::from_millis(20);
 
+#[expect(clippy::zombie_processes, reason = "`wait` waits, for it tells what the child took")]
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     let [_, report, program, arguments @ ..] = words.as_slice() else {

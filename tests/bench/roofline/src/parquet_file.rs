@@ -122,8 +122,8 @@ impl Rows {
         for record in ends.records(buffer, COUNT) {
             texts[0].append_value(as_text(self.identifier.of(record.field(EMAIL))));
             timestamps.push(time::parse(record.field(TIMESTAMP)));
-            for column in SEGMENT..=OPERATION {
-                self.text(record.field(column), column == VARIANT, &mut texts[column]);
+            for (column, text) in texts.iter_mut().enumerate().take(OPERATION + 1).skip(SEGMENT) {
+                self.text(record.field(column), column == VARIANT, text);
             }
             texts[7].append_value("acme");
             self.label(&record, &mut texts[8]);
