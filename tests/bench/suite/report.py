@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import re
+import time
 from pathlib import Path
 
 from suite import chart
@@ -27,13 +28,13 @@ outflow runs its whole delivery: ledger, spool, digests, sealed files, a local t
 
 def keep(home, size, samples):
     """Adds samples to those that are kept of a size; a case measured anew replaces what was there."""
-    path = _kept(home, size)
+    path, run = _kept(home, size), time.strftime("%Y-%m-%d %H:%M:%S")
     kept = json.loads(path.read_text()) if path.exists() else {}
     for (engine, workload), taken in samples.items():
         case = f"{workload}:{engine}"
         kept.pop(case, None)
         if taken:
-            kept[case] = medians(taken) | {"repetitions": len(taken), "input": home.input(WORKLOADS[workload], size).stat().st_size}
+            kept[case] = medians(taken) | {"run": run, "input": home.input(WORKLOADS[workload], size).stat().st_size}
     path.write_text(json.dumps(kept, indent=1))
 
 
@@ -128,4 +129,6 @@ def _table(workload, size, results):
         rate, speed = rows / sample["wall"], sample["input"] / sample["wall"] / 1e6
         lines.append(f"| {title} | {sample['cpu']:.2f} | {sample['wall']:.2f} | {sample['peak_mb']:.0f} | {rate:,.0f} | {speed:,.0f} | "
                      f"{_ratio(sample, roofline, 'cpu')} |")
+    if len({sample["run"] for sample in cases.values()}) > 1:
+        lines.append("\nThese figures come from several runs; ratios between them are rough.")
     return "\n".join(lines) + "\n"
