@@ -1,5 +1,5 @@
-"""Writes the inputs of the workloads with DuckDB. All that varies in a row comes from MD5 of its number, so the bytes depend on
-neither machine nor version, and the rows of a small input are the first rows of a larger one.
+"""Writes the inputs of the workloads with DuckDB. All that varies in a row comes from MD5 of its number, so the rows depend on
+neither machine nor version, and those of a small input are the first ones of a larger.
 
 Run by the suite as `python -m suite.generate FOLDER KIND ROWS NAME`, where the kind is `events`, `calls` or a shape."""
 
