@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from suite.home import PEER_PACKAGES
 from suite.workloads import MAIN, SHAPES, events_of
 
+# The instant of every delivery. Its names have it in them, as they must have something that changes.
+AT = "2026-09-01T00:00:00Z"
+
 # Piped into by engines that write no archives; it compresses on as many threads as the others have.
 PIGZ = "pigz --zip --processes 2 -6"
 
@@ -22,20 +25,22 @@ class Engine:
     limits: dict
     # Where rows do not stay in the order of the input, though the workload has one.
     unordered: tuple = ()
+    # Where in its folder the output is.
+    below: str = ""
 
     def can(self, workload, size):
         limit = self.limits.get(workload.name)
         return workload.name in self.workloads and (limit is None or events_of(size) <= events_of(limit))
 
 
-def _engine(name, title, workloads, limits=None, unordered=()):
-    return Engine(name, title, tuple(workloads), limits or {}, tuple(unordered))
+def _engine(name, title, workloads, limits=None, unordered=(), below=""):
+    return Engine(name, title, tuple(workloads), limits or {}, tuple(unordered), below)
 
 
 ENGINES = {
     engine.name: engine
     for engine in [
-        _engine("outflow", "outflow", [*MAIN, "w1-plugin", *SHAPES]),
+        _engine("outflow", "outflow", [*MAIN, "w1-plugin", *SHAPES], below="20260901000000"),
         _engine("roofline", "roofline", [*MAIN, *SHAPES]),
         _engine("polars", "Polars", [*MAIN, *SHAPES], {"w4": "2m"}),
         # Its lower case is letter by letter, and a sigma that ends a word is another letter.
@@ -85,7 +90,7 @@ class Commands:
         named = [word for name, value in parameters.items() for word in ("--param", f"{name}={value}")]
         state = self.home.fresh(f"{folder.name}.state")
         return [str(self.binary), "run", str(self.home.suite / "pipelines" / f"{pipeline}.yaml"), *named,
-                "--sink", f"local:{folder}", "--state", str(state), "--progress", "none"]
+                "--sink", f"local:{folder}", "--state", str(state), "--at", AT, "--progress", "none"]
 
     @staticmethod
     def _zipped(engine, peer, folder, output):

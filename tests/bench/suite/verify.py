@@ -33,7 +33,7 @@ class Verifier:
 
     def check(self, engine, workload, folder):
         """Fails unless the rows are the expected ones, in order if the engine and the workload keep it."""
-        wanted = self._expected(workload)
+        wanted, folder = self._expected(workload), folder / engine.below
         if self._by_row(workload):
             found = fingerprint(reference.delivered(workload, folder))
         else:
