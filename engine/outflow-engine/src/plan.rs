@@ -8,9 +8,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::UnnestOptions;
 use datafusion::datasource::TableProvider;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
 use datafusion::functions::expr_fn::{regexp_like, regexp_replace};
 use datafusion::logical_expr::{Expr, cast, ident, lit, when};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
@@ -67,10 +67,16 @@ pub fn session(memory: usize) -> Result<SessionContext> {
         .with_memory_pool(Arc::new(FairSpillPool::new(memory)))
         .build_arc()
         .map_err(|cause| Error::internal("cannot set up the query engine").caused_by(cause))?;
+    // What a query may say, without the engine's own file formats: reading and writing files is ours.
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
-        .with_default_features()
+        .with_expr_planners(SessionStateDefaults::default_expr_planners())
+        .with_scalar_functions(SessionStateDefaults::default_scalar_functions())
+        .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
+        .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
+        .with_window_functions(SessionStateDefaults::default_window_functions())
+        .with_table_function_list(SessionStateDefaults::default_table_functions())
         .with_query_planner(operator::query_planner())
         .build();
     let session = SessionContext::new_with_state(state);

@@ -7,6 +7,7 @@ use datafusion::dataframe::DataFrame;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SQLOptions, SessionContext};
+use datafusion::sql::parser::Statement;
 
 use super::{Place, columns};
 use crate::error::Result;
@@ -25,7 +26,12 @@ pub(super) async fn apply(query: &str, frame: DataFrame, place: Place) -> Result
     let view = DataFrame::new(state.clone(), plan).into_view();
     session.register_table("input", view).map_err(failed)?;
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    let plan = session.state().create_logical_plan(query).await.map_err(failed)?;
+    let own = session.state();
+    let statement = own.sql_to_statement(query, &own.config().options().sql_parser.dialect).map_err(failed)?;
+    if matches!(statement, Statement::CopyTo(_)) {
+        return Err(place.error("the query writes files: write the SELECT that gives rows"));
+    }
+    let plan = own.statement_to_plan(statement).await.map_err(failed)?;
     options.verify_plan(&plan).map_err(failed)?;
     if matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) | LogicalPlan::DescribeTable(_)) {
         return Err(place.error("the query describes a plan or a table: write the SELECT that gives rows"));

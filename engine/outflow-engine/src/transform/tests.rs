@@ -214,7 +214,7 @@ async fn mistakes_are_errors_with_the_place_and_what_is_there() {
         (json!([{"derive": {"_outflow_x": "1"}}]), "are taken", ""),
         (json!([{"sql": "CREATE TABLE x AS SELECT 1"}]), "DDL not supported", ""),
         (json!([{"sql": "INSERT INTO input SELECT * FROM input"}]), "DML not supported", ""),
-        (json!([{"sql": "COPY input TO 'x.csv'"}]), "DML not supported", ""),
+        (json!([{"sql": "COPY input TO 'x.csv'"}]), "write the SELECT", ""),
         (json!([{"sql": "SET datafusion.execution.batch_size = 1"}]), "Statement not supported", ""),
         (json!([{"sql": "EXPLAIN SELECT * FROM input"}]), "write the SELECT", ""),
         (json!([{"sql": "DESCRIBE input"}]), "write the SELECT", ""),
