@@ -157,6 +157,8 @@ impl Publication<'_> {
 
     /// Notes that the delivery waits. A worker that lost it to another leaves that to the other one.
     async fn postpone(&self, slot: &mut Slot, unknown: bool, error: Error) -> Error {
+        // Whatever fails after that, as connections that grew old do, fails because of it.
+        let error = self.ledger.is_lost().unwrap_or(error);
         if error.retry() != Retry::Locked {
             // Where not even that can be noted, the delivery is found in the state that it has.
             let _ = self.ledger.defer(slot, unknown, &error.to_string()).await;

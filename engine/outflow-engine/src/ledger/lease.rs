@@ -163,6 +163,11 @@ impl Ledger {
         }
     }
 
+    /// What to tell when the lease is lost.
+    pub fn is_lost(&self) -> Option<Error> {
+        self.lease.as_ref().filter(|lease| lease.left().is_zero()).map(|lease| lease.is_over())
+    }
+
     /// Ends when the lease is lost, with what to tell; never without a lease.
     pub async fn lost(&self) -> Error {
         let Some(lease) = &self.lease else { return std::future::pending().await };

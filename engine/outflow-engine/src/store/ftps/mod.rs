@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use outflow_layout::layout::Target;
 use outflow_spec::sink::{FtpsSink, TlsVersion};
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 use sha2::{Digest, Sha256};
 use suppaftp::{FtpError, FtpResult};
 use tokio::fs::File;
@@ -33,7 +34,7 @@ pub struct Ftps {
     base: PathBuf,
     target: Target,
     identity: String,
-    tls: StdMutex<Option<Arc<ClientConfig>>>,
+    tls: StdMutex<Option<ClientConfig>>,
     seen: trust::Seen,
     session: Mutex<Option<Session>>,
     /// Paths that this process gave their names, and folders it made.
@@ -76,15 +77,18 @@ impl Ftps {
         Ok(format!("{root}{between}{path}"))
     }
 
-    /// The settings of TLS, read once. Sessions are resumed because all connections share them.
+    /// The settings of TLS, read once, for a control connection and its data connections. They resume one another's
+    /// sessions and nobody else's: servers refuse data connections that bring a ticket of a former control connection.
     fn tls(&self) -> Result<Arc<ClientConfig>> {
         let mut held = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tls) = held.as_ref() {
-            return Ok(tls.clone());
-        }
-        let tls = Arc::new(trust::settings(&self.sink, &self.base, &self.seen)?);
-        *held = Some(tls.clone());
-        Ok(tls)
+        let tls = match held.take() {
+            Some(tls) => tls,
+            None => trust::settings(&self.sink, &self.base, &self.seen)?,
+        };
+        let mut own = tls.clone();
+        own.resumption = Resumption::in_memory_sessions(SESSIONS);
+        *held = Some(tls);
+        Ok(Arc::new(own))
     }
 
     async fn session(&self) -> Result<Held<'_>> {
@@ -385,6 +389,9 @@ fn sibling(path: &str, name: &str) -> String {
 fn untrusted(error: &FtpError) -> bool {
     matches!(error, FtpError::SecureError(text) if text.contains("certificate"))
 }
+
+/// TLS sessions that are kept of a control connection.
+const SESSIONS: usize = 32;
 
 /// What a server answers that wants a data connection to resume the session of the control connection.
 const NOT_RESUMED: u16 = 522;
