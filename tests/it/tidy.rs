@@ -46,7 +46,7 @@ fn dependencies_point_down() {
         ("outflow-sftp", vec![]),
         ("outflow-layout", vec!["outflow-spec", "outflow-formats"]),
         ("outflow-engine", vec!["outflow-spec", "outflow-formats", "outflow-layout", "outflow-sftp"]),
-        ("outflow", vec!["outflow-spec", "outflow-layout", "outflow-engine"]),
+        ("outflow", vec!["outflow-spec", "outflow-formats", "outflow-layout", "outflow-engine"]),
     ];
     for (name, below) in allowed {
         let manifest = std::fs::read_to_string(root().join("engine").join(name).join("Cargo.toml")).unwrap();

@@ -5,6 +5,7 @@ use std::io::Read;
 use crate::error::{Error, Result};
 use crate::format::Dialect;
 use crate::scan::{Extent, Marks, after_line_end, plain};
+use crate::simd::{self, Kernel, Work};
 
 #[cfg(test)]
 mod tests;
@@ -206,7 +207,25 @@ impl<R: Read> Iterator for Chunker<R> {
 
 /// The number of line ends, CRLF counted once.
 pub(crate) fn line_ends(bytes: &[u8]) -> u64 {
-    let feeds = memchr::memchr_iter(b'\n', bytes).count();
-    let returns = memchr::memchr_iter(b'\r', bytes).filter(|&position| bytes.get(position + 1) != Some(&b'\n')).count();
-    (feeds + returns) as u64
+    simd::run(LineEnds(bytes))
+}
+
+struct LineEnds<'a>(&'a [u8]);
+
+impl Work for LineEnds<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> u64 {
+        let (blocks, rest) = self.0.as_chunks::<64>();
+        let mut last = [0; 64];
+        last[..rest.len()].copy_from_slice(rest);
+        let (mut count, mut after_return) = (0, 0);
+        for block in blocks.iter().chain([&last]) {
+            let (returns, feeds) = (kernel.equal(block, b'\r'), kernel.equal(block, b'\n'));
+            count += u64::from((returns | (feeds & !(returns << 1 | after_return))).count_ones());
+            after_return = returns >> 63;
+        }
+        count
+    }
 }

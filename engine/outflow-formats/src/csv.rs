@@ -28,7 +28,8 @@ use crate::chunk::{Chunk, Chunker, line_ends};
 use crate::error::{Error, Result};
 use crate::format::{Dialect, Escape};
 use crate::reject::{Decoded, Reject};
-use crate::scan::{Index, Marks, after_line_end, undouble};
+use crate::scan::{Index, Marks, after_line_end};
+use crate::simd::undouble;
 use crate::views::{self, Column};
 
 /// Longest record of column names.

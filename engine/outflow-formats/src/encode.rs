@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::buffer::NullBuffer;
+use arrow::buffer::{Buffer, NullBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema};
 use arrow::record_batch::RecordBatch;
 
+use crate::copy::Window;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::value;
 use crate::{csv, jsonl};
+use crate::{memory, value};
 
 /// Turns batches into the bytes of a file, which are the header, the rows of every batch in order, and the footer.
 pub trait Encoder: Send + Sync {
@@ -84,6 +85,9 @@ pub fn encoder(format: &Format, schema: &Schema) -> Result<Option<Arc<dyn Encode
     })
 }
 
+/// Rows between one whose texts are fetched and the one that is written.
+pub(crate) const AHEAD: usize = 3;
+
 /// The columns of a batch, text of any kind as views.
 pub(crate) struct Columns(Vec<ArrayRef>);
 
@@ -98,17 +102,10 @@ pub(crate) enum Cells<'a> {
 /// A column of text, taken apart once so that its rows are cheap.
 pub(crate) struct Text<'a> {
     views: &'a [u128],
+    /// The bytes of the views, which hold the short texts.
+    inline: Buffer,
     buffers: Vec<&'a [u8]>,
     nulls: Option<&'a NullBuffer>,
-}
-
-/// A text that is not null.
-#[derive(Clone, Copy)]
-pub(crate) enum Cell<'a> {
-    /// Up to twelve bytes, the rest is zero, and how many count.
-    Short(u128, usize),
-    /// More.
-    Long(&'a [u8]),
 }
 
 impl Columns {
@@ -139,10 +136,25 @@ impl<'a> Cells<'a> {
         match array.as_string_view_opt() {
             Some(text) => Self::Text(Text {
                 views: text.views(),
+                inline: text.views().clone().into_inner(),
                 buffers: text.data_buffers().iter().map(|buffer| buffer.as_slice()).collect(),
                 nulls: text.nulls(),
             }),
             None => Self::Other(array, array.logical_nulls()),
+        }
+    }
+
+    /// Has the processor fetch the text of a row that is read soon.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, row: usize) {
+        if let Self::Text(text) = self
+            && let Some(&view) = text.views.get(row)
+            && view as u32 > 12
+        {
+            let (buffer, begin) = ((view >> 64) as u32 as usize, (view >> 96) as usize);
+            if let Some(text) = text.buffers.get(buffer).and_then(|buffer| buffer.get(begin..)) {
+                memory::prefetch(text);
+            }
         }
     }
 
@@ -159,9 +171,7 @@ impl<'a> Cells<'a> {
     pub(crate) fn write_plain(&self, row: usize, out: &mut Vec<u8>) -> Result<(), &'static str> {
         match self {
             Self::Text(text) => {
-                if let Some(cell) = text.get(row) {
-                    cell.with(|text| out.extend_from_slice(text));
-                }
+                out.extend_from_slice(text.get(row).map_or(b"", Window::text));
                 Ok(())
             }
             Self::Other(array, _) => value::write(array, row, value::Style::Plain, out),
@@ -180,80 +190,18 @@ impl<'a> Cells<'a> {
 impl<'a> Text<'a> {
     /// The text of a row, or `None` for null.
     #[inline(always)]
-    pub(crate) fn get(&self, row: usize) -> Option<Cell<'a>> {
+    pub(crate) fn get(&self, row: usize) -> Option<Window<'_>> {
         if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
             return None;
         }
         let view = self.views[row];
         let length = view as u32 as usize;
         if length <= 12 {
-            return Some(Cell::Short(view >> 32, length));
+            // A view is its length and then, if there is room, the text.
+            let begin = row * 16 + 4;
+            return Some(Window::new(&self.inline, begin, begin + length));
         }
         let (buffer, begin) = ((view >> 64) as u32 as usize, (view >> 96) as usize);
-        Some(Cell::Long(&self.buffers[buffer][begin..begin + length]))
+        Some(Window::new(self.buffers[buffer], begin, begin + length))
     }
-}
-
-impl Cell<'_> {
-    /// Calls `read` with the text.
-    #[inline(always)]
-    pub(crate) fn with<T>(self, read: impl FnOnce(&[u8]) -> T) -> T {
-        match self {
-            Self::Short(word, length) => read(&word.to_le_bytes()[..length]),
-            Self::Long(text) => read(text),
-        }
-    }
-}
-
-const ONES: u128 = 0x0101_0101_0101_0101_0101_0101_0101_0101;
-const HIGH: u128 = ONES << 7;
-
-/// A high bit for the lowest byte of `word` that is below `limit`, and no bit when none is; bits above the lowest may
-/// be wrong.
-#[inline(always)]
-pub(crate) fn below(word: u128, limit: u8) -> u128 {
-    word.wrapping_sub(ONES * u128::from(limit)) & !word & HIGH
-}
-
-/// As [`below`], for bytes equal to `byte`.
-#[inline(always)]
-pub(crate) fn equal(word: u128, byte: u8) -> u128 {
-    below(word ^ (ONES * u128::from(byte)), 1)
-}
-
-/// Only the bits of the first `length` bytes, at most twelve.
-#[inline(always)]
-pub(crate) fn first(bits: u128, length: usize) -> u128 {
-    bits & ((1 << (8 * length)) - 1)
-}
-
-/// Whether `hit` is true of any byte of `bytes`, 16 at a time. `hit` should be branch-free.
-#[inline(always)]
-pub(crate) fn any(bytes: &[u8], hit: impl Fn(u8) -> bool) -> bool {
-    let Some(last) = bytes.last_chunk::<16>() else {
-        return any_of(bytes, &hit);
-    };
-    for block in bytes.as_chunks::<16>().0 {
-        if any_of(block, &hit) {
-            return true;
-        }
-    }
-    any_of(last, &hit)
-}
-
-#[inline(always)]
-fn any_of(bytes: &[u8], hit: &impl Fn(u8) -> bool) -> bool {
-    let mut found = false;
-    for &byte in bytes {
-        found |= hit(byte);
-    }
-    found
-}
-
-/// Appends the first `length` bytes of `word`.
-#[inline(always)]
-pub(crate) fn push_short(out: &mut Vec<u8>, word: u128, length: usize) {
-    let end = out.len() + length;
-    out.extend_from_slice(&word.to_le_bytes());
-    out.truncate(end);
 }

@@ -2,23 +2,19 @@
 //! and nothing is forced to disk: that is for who seals a delivery, once for all of its files.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
-use flate2::GzBuilder;
-use flate2::write::GzEncoder;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::ZstdLevel;
-use parquet::file::properties::WriterProperties;
-use sha2::{Digest, Sha256};
-use zip::ZipWriter;
-use zip::write::SimpleFileOptions;
+// Twice as fast as `sha2` on long texts, whose block loader is not inlined.
+use ring::digest::{Context, SHA256};
 
+use crate::deflate::Deflater;
 use crate::error::{Error, Result};
 use crate::format::{Compression, Format};
+use crate::parquet::write::ParquetWriter;
+use crate::{workers, zip};
 
 #[cfg(test)]
 mod tests;
@@ -27,10 +23,10 @@ mod tests;
 const DEFLATE_LEVEL: u32 = 6;
 
 /// Zstandard's usual compromise, for whole files and inside Parquet.
-const ZSTD_LEVEL: i32 = 3;
+pub(crate) const ZSTD_LEVEL: i32 = 3;
 
-/// Rows in a row group of a Parquet file, which is held in memory while it is written.
-const ROW_GROUP_ROWS: usize = 256 << 10;
+/// RFC 1952, 2.3: deflate, neither time nor name, so that the same rows make the same bytes; no system named.
+const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
 /// A file being written.
 pub struct OutputFile {
@@ -47,23 +43,23 @@ pub struct Finished {
 }
 
 enum Writer {
-    Text(Container),
-    Parquet(Box<ArrowWriter<Container>>),
+    Text(Box<Container>),
+    Parquet(Box<ParquetWriter<Container>>),
 }
 
 /// The layers under the format.
 enum Container {
     Plain(Hashed),
-    Gzip(Box<GzEncoder<Hashed>>),
+    Gzip(Box<(Deflater, Hashed)>),
     Zstd(zstd::Encoder<'static, Hashed>),
-    /// Goes back to fill in sizes, so the digest is taken at the end.
-    Zip(Box<ZipWriter<File>>),
+    /// The archive's one entry, by its name.
+    Zip(Box<(Deflater, Hashed)>, String),
 }
 
 /// A file whose bytes are digested on the way.
 struct Hashed {
     file: File,
-    digest: Sha256,
+    digest: Context,
     bytes: u64,
 }
 
@@ -77,19 +73,13 @@ impl OutputFile {
         entry_name: Option<&str>,
         schema: &Schema,
     ) -> Result<Self> {
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)
-            .map_err(|source| Error::io(&format!("creating `{}`", path.display()), source))?;
+        let file = File::create(path).map_err(|source| Error::io(&format!("creating `{}`", path.display()), source))?;
         let container = Container::new(file, compression, entry_name)?;
         let writer = match format {
             Format::Csv(_) | Format::JsonLines(_) | Format::JsonArray(_) | Format::JsonObject(_) => {
-                Writer::Text(container)
+                Writer::Text(Box::new(container))
             }
-            Format::Parquet => Writer::Parquet(Box::new(parquet_writer(container, schema)?)),
+            Format::Parquet => Writer::Parquet(Box::new(ParquetWriter::new(container, schema))),
         };
         Ok(Self { writer })
     }
@@ -107,9 +97,7 @@ impl OutputFile {
     /// Appends a batch; Parquet only.
     pub fn write_batch(&mut self, batch: &RecordBatch) -> Result<()> {
         match &mut self.writer {
-            Writer::Parquet(writer) => {
-                writer.write(batch).map_err(|source| Error::because("writing the Parquet file", source))
-            }
+            Writer::Parquet(writer) => writer.write(batch),
             Writer::Text(_) => Err(Error::data("a text file takes bytes, not batches")),
         }
     }
@@ -117,10 +105,8 @@ impl OutputFile {
     /// Completes the file.
     pub fn finish(self) -> Result<Finished> {
         let container = match self.writer {
-            Writer::Text(container) => container,
-            Writer::Parquet(writer) => {
-                writer.into_inner().map_err(|source| Error::because("completing the Parquet file", source))?
-            }
+            Writer::Text(container) => *container,
+            Writer::Parquet(writer) => writer.finish()?,
         };
         container.finish().map_err(|source| Error::io("completing the file", source))
     }
@@ -129,14 +115,14 @@ impl OutputFile {
 /// A text file without container, which holds no handle between writes.
 pub struct PlainFile {
     path: PathBuf,
-    digest: Sha256,
+    digest: Context,
     bytes: u64,
 }
 
 impl PlainFile {
     /// A file that is there with the first bytes.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, digest: Sha256::new(), bytes: 0 }
+        Self { path, digest: Context::new(&SHA256), bytes: 0 }
     }
 
     /// Appends bytes that an [`crate::encode::Encoder`] made.
@@ -166,64 +152,39 @@ pub fn append(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Makes one zip archive at `target` of the entries of several, in their order; nothing is compressed again.
 pub fn merge_zips<P: AsRef<Path>>(archives: &[P], target: &Path) -> Result<Finished> {
     let failed = |source| Error::io(&format!("writing `{}`", target.display()), source);
-    let file = File::options().read(true).write(true).create(true).truncate(true).open(target).map_err(failed)?;
-    let mut merged = ZipWriter::new(file);
-    for archive in archives {
-        let doing = || format!("reading `{}`", archive.as_ref().display());
-        let file = File::open(archive).map_err(|source| Error::io(&doing(), source))?;
-        let archive = zip::ZipArchive::new(file).map_err(|source| Error::because(doing(), source))?;
-        merged.merge_archive(archive).map_err(|source| Error::because(doing(), source))?;
-    }
-    let file = merged.finish().map_err(|source| failed(source.into()))?;
-    let hashed = Hashed::of(file).map_err(failed)?;
-    Ok(finished(hashed.digest, hashed.bytes))
+    let mut out = Hashed::new(File::create(target).map_err(failed)?);
+    let (entries, length) = zip::copy(archives, &mut out)?;
+    out.write_all(&zip::directory(&entries, length)).map_err(failed)?;
+    Ok(finished(out.digest, out.bytes))
 }
 
-fn finished(digest: Sha256, bytes: u64) -> Finished {
-    let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+fn finished(digest: Context, bytes: u64) -> Finished {
+    let sha256 = digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     Finished { bytes, sha256 }
-}
-
-fn parquet_writer(container: Container, schema: &Schema) -> Result<ArrowWriter<Container>> {
-    let failed = |source| Error::because("starting a Parquet file", source);
-    let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(failed)?;
-    let properties = WriterProperties::builder()
-        .set_compression(parquet::basic::Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .build();
-    // Without Arrow's own schema in it, the file says the same to every reader.
-    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-    ArrowWriter::try_new_with_options(container, schema.clone().into(), options).map_err(failed)
 }
 
 impl Container {
     fn new(file: File, compression: Compression, entry_name: Option<&str>) -> Result<Self> {
-        let hashed = |file| Hashed { file, digest: Sha256::new(), bytes: 0 };
+        let mut hashed = Hashed::new(file);
         Ok(match compression {
-            Compression::None => Self::Plain(hashed(file)),
-            // Neither time nor name, so that the same rows make the same bytes.
-            Compression::Gzip => Self::Gzip(Box::new(
-                GzBuilder::new().mtime(0).write(hashed(file), flate2::Compression::new(DEFLATE_LEVEL)),
-            )),
+            Compression::None => Self::Plain(hashed),
+            Compression::Gzip => {
+                hashed.write_all(&GZIP_HEADER).map_err(|source| Error::io("starting a gzip file", source))?;
+                Self::Gzip(Box::new((Deflater::new(DEFLATE_LEVEL), hashed)))
+            }
             Compression::Zstd => {
-                let encoder = zstd::Encoder::new(hashed(file), ZSTD_LEVEL)
-                    .and_then(|mut encoder| encoder.include_checksum(true).map(|()| encoder));
+                let encoder = zstd::Encoder::new(hashed, ZSTD_LEVEL).and_then(|mut encoder| {
+                    encoder.include_checksum(true)?;
+                    // What it writes does not depend on how many there are.
+                    encoder.multithread(workers::threads() as u32)?;
+                    Ok(encoder)
+                });
                 Self::Zstd(encoder.map_err(|source| Error::io("starting a zstd file", source))?)
             }
             Compression::Zip => {
                 let name = entry_name.ok_or_else(|| Error::data("a zip archive needs a name for its entry"))?;
-                // 1980-01-01, and room for 64-bit sizes, since the size is not known yet.
-                let options = SimpleFileOptions::default()
-                    .compression_method(zip::CompressionMethod::Deflated)
-                    .compression_level(Some(DEFLATE_LEVEL.into()))
-                    .last_modified_time(zip::DateTime::default())
-                    .unix_permissions(0o644)
-                    .large_file(true);
-                let mut archive = ZipWriter::new(file);
-                archive
-                    .start_file(name, options)
-                    .map_err(|source| Error::because(format!("starting the zip entry `{name}`"), source))?;
-                Self::Zip(Box::new(archive))
+                hashed.write_all(&zip::header(name)?).map_err(|source| Error::io("starting a zip file", source))?;
+                Self::Zip(Box::new((Deflater::new(DEFLATE_LEVEL), hashed)), name.to_owned())
             }
         })
     }
@@ -231,9 +192,23 @@ impl Container {
     fn finish(self) -> io::Result<Finished> {
         let hashed = match self {
             Self::Plain(hashed) => hashed,
-            Self::Gzip(encoder) => encoder.finish()?,
+            Self::Gzip(layers) => {
+                let (deflater, mut hashed) = *layers;
+                let totals = deflater.finish(&mut hashed)?;
+                hashed.write_all(&totals.crc.to_le_bytes())?;
+                // RFC 1952, 2.3.1: the length modulo 2^32.
+                hashed.write_all(&(totals.text as u32).to_le_bytes())?;
+                hashed
+            }
             Self::Zstd(encoder) => encoder.finish()?,
-            Self::Zip(archive) => Hashed::of(archive.finish()?)?,
+            Self::Zip(layers, name) => {
+                let (deflater, mut hashed) = *layers;
+                let entry = zip::Entry::new(name, deflater.finish(&mut hashed)?, 0);
+                hashed.write_all(&entry.descriptor())?;
+                let directory = zip::directory(&[entry], hashed.bytes);
+                hashed.write_all(&directory)?;
+                hashed
+            }
         };
         Ok(finished(hashed.digest, hashed.bytes))
     }
@@ -243,9 +218,11 @@ impl Write for Container {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(writer) => writer.write(bytes),
-            Self::Gzip(writer) => writer.write(bytes),
+            Self::Gzip(layers) | Self::Zip(layers, _) => {
+                let (deflater, hashed) = layers.as_mut();
+                deflater.write(bytes, hashed).map(|()| bytes.len())
+            }
             Self::Zstd(writer) => writer.write(bytes),
-            Self::Zip(writer) => writer.write(bytes),
         }
     }
 
@@ -256,22 +233,8 @@ impl Write for Container {
 }
 
 impl Hashed {
-    /// Digests a file that is complete.
-    fn of(mut file: File) -> io::Result<Self> {
-        file.rewind()?;
-        let (mut digest, mut bytes) = (Sha256::new(), 0);
-        let mut buffer = vec![0; 256 << 10];
-        loop {
-            match file.read(&mut buffer)? {
-                0 => {
-                    return Ok(Self { file, digest, bytes });
-                }
-                read => {
-                    digest.update(&buffer[..read]);
-                    bytes += read as u64;
-                }
-            }
-        }
+    fn new(file: File) -> Self {
+        Self { file, digest: Context::new(&SHA256), bytes: 0 }
     }
 }
 

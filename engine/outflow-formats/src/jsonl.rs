@@ -14,6 +14,7 @@ pub(crate) mod write;
 mod tests;
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ use crate::reject::{Decoded, Reject};
 use crate::scan::after_line_end;
 use crate::views;
 use crate::{JSON_METADATA, JSON_RAW, ROW_COLUMN};
-use scan::{Fault, Scanner, Shape, Span};
+use scan::{Fault, Scanner, Shape, Span, Stops};
 
 /// What the values of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -143,6 +144,10 @@ struct Known {
     wanted: Option<usize>,
 }
 
+thread_local! {
+    static STOPS: RefCell<Stops> = RefCell::default();
+}
+
 /// The columns of one chunk under construction.
 struct Build {
     columns: Vec<views::Column>,
@@ -197,6 +202,13 @@ impl Decoder {
         if u32::try_from(chunk.bytes.len()).is_err() {
             return Err(Error::data(format!("the chunk at line {} is longer than 4 GiB", chunk.first_line)));
         }
+        STOPS.with_borrow_mut(|stops| {
+            stops.find(&chunk.bytes);
+            self.decode_with(chunk, stops)
+        })
+    }
+
+    fn decode_with(&self, chunk: Chunk, stops: &Stops) -> Result<Decoded> {
         let bytes = &chunk.bytes[..];
         let utf8 = simdutf8::basic::from_utf8(bytes).is_ok();
         let mut build = Build {
@@ -215,7 +227,7 @@ impl Decoder {
             if !utf8 && std::str::from_utf8(record).is_err() {
                 let message = "bytes that are not UTF-8".to_owned();
                 rejects.push(Reject { line, code: "json/utf8", message, record: record.to_vec() });
-            } else if let Err(fault) = self.row(bytes, begin..end, &mut build) {
+            } else if let Err(fault) = self.row(bytes, stops, begin..end, &mut build) {
                 build.drop_row();
                 let message = format!("column {}: {}", fault.at - begin + 1, fault.reason);
                 rejects.push(Reject { line, code: fault.code, message, record: record.to_vec() });
@@ -247,7 +259,7 @@ impl Decoder {
     }
 
     /// Adds one row, or leaves half of one when the line is broken.
-    fn row(&self, text: &[u8], line: Range<usize>, build: &mut Build) -> Result<(), Fault> {
+    fn row(&self, text: &[u8], stops: &Stops, line: Range<usize>, build: &mut Build) -> Result<(), Fault> {
         for column in &mut build.columns {
             column.views.push(views::NULL);
         }
@@ -255,7 +267,7 @@ impl Decoder {
         let rows = build.rows;
         // A line that breaks further on must not surprise anybody, so surprises wait for its end.
         let mut surprises = Vec::new();
-        Scanner::new(&text[..line.end], line.start).object(|key, value| {
+        Scanner::with_stops(&text[..line.end], line.start, stops).object(|key, value| {
             let Some(number) = self.find(text, key, build.next) else {
                 surprises.push((name(text, key).into_owned(), kind(value.shape)));
                 return;

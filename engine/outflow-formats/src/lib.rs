@@ -9,20 +9,26 @@
 
 pub mod chunk;
 pub mod container;
+mod copy;
 pub mod csv;
+mod deflate;
 pub mod encode;
 pub mod error;
 pub mod file;
 pub mod format;
 pub mod json;
 pub mod jsonl;
+pub mod memory;
 pub mod packed;
 pub mod parquet;
 pub mod reject;
 mod scan;
+mod simd;
 pub mod text;
 mod value;
-mod views;
+pub mod views;
+mod workers;
+mod zip;
 
 pub use error::{Error, Result};
 

@@ -20,6 +20,7 @@ use crate::{ROW_COLUMN, value};
 
 #[cfg(test)]
 mod tests;
+pub(crate) mod write;
 
 /// Rows in a batch.
 const BATCH_ROWS: usize = 8192;

@@ -6,13 +6,12 @@
 //! parity cannot describe, go to the byte-by-byte machine in [`plain`], which is the definition of the format.
 
 pub(crate) mod plain;
-mod simd;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 use crate::format::{Dialect, Escape};
-use simd::Kernel;
+use crate::simd::{self, Kernel, Work};
 
 /// The bytes that have a meaning.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +59,7 @@ impl Index {
     /// Indexes `bytes`, which start at a record and are shorter than 4 GiB. What was in `self` is lost.
     pub(crate) fn fill(&mut self, bytes: &[u8], marks: Marks) {
         if marks.escape == Escape::Double {
-            simd::fill(self, bytes, marks);
+            simd::run(Fill { index: self, bytes, marks });
             if self.regular {
                 self.close(bytes);
                 return;
@@ -101,11 +100,6 @@ impl Index {
     }
 }
 
-/// See [`simd::undouble`].
-pub(crate) fn undouble(inner: &[u8], quote: u8, out: &mut Vec<u8>) -> bool {
-    simd::undouble(inner, quote, out)
-}
-
 /// The position after the delimiter or line end at `position`, where CRLF is one.
 pub(crate) fn after_line_end(bytes: &[u8], position: usize) -> usize {
     position + 1 + usize::from(bytes[position] == b'\r' && bytes.get(position + 1) == Some(&b'\n'))
@@ -133,7 +127,7 @@ impl Extent {
     /// Measures `bytes`, which start at a record.
     pub(crate) fn measure(bytes: &[u8], marks: Marks) -> Self {
         if marks.escape == Escape::Double {
-            let extent = simd::measure(bytes, marks);
+            let extent = simd::run(Measure { bytes, marks });
             if extent.regular {
                 return extent;
             }
@@ -227,6 +221,37 @@ impl<'a> Iterator for Blocks<'a> {
     }
 }
 
+/// [`Index::fill`] for doubled quotes, without the last step.
+struct Fill<'a> {
+    index: &'a mut Index,
+    bytes: &'a [u8],
+    marks: Marks,
+}
+
+impl Work for Fill<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) {
+        fill_with(kernel, self.index, self.bytes, self.marks);
+    }
+}
+
+/// [`Extent::measure`] for doubled quotes.
+struct Measure<'a> {
+    bytes: &'a [u8],
+    marks: Marks,
+}
+
+impl Work for Measure<'_> {
+    type Output = Extent;
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> Extent {
+        measure_with(kernel, self.bytes, self.marks)
+    }
+}
+
 /// The walk behind [`Index::fill`]; stops at the first irregular block.
 #[inline(always)]
 fn fill_with<K: Kernel>(kernel: K, index: &mut Index, bytes: &[u8], marks: Marks) {
@@ -250,12 +275,16 @@ fn fill_with<K: Kernel>(kernel: K, index: &mut Index, bytes: &[u8], marks: Marks
             index.ends.push((count as u32) + (ends & up_to).count_ones());
             terminators &= terminators - 1;
         }
-        let room = &mut cells[count..count + 64];
-        let mut used = 0;
-        while ends != 0 {
-            room[used & 63] = position as u32 + ends.trailing_zeros();
-            used += 1;
-            ends &= ends - 1;
+        // Four at a time, wanted or not: how many there are is hard to guess, that there are few is not.
+        let used = ends.count_ones() as usize;
+        for room in cells[count..count + 64].as_chunks_mut::<4>().0 {
+            for cell in room {
+                *cell = position as u32 + ends.trailing_zeros();
+                ends &= ends.wrapping_sub(1);
+            }
+            if ends == 0 {
+                break;
+            }
         }
         count += used;
         if irregular != 0 {

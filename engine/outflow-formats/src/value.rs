@@ -195,6 +195,16 @@ fn float(value: f64, single: Option<f32>, style: Style, out: &mut Vec<u8>) -> Re
         out.extend_from_slice(word);
         return Ok(());
     }
+    let mut buffer = ryu::Buffer::new();
+    let digits = match single {
+        Some(value) => buffer.format_finite(value),
+        None => buffer.format_finite(value),
+    };
+    if !digits.contains('e') {
+        // The same digits, but a whole number gets a fraction there.
+        out.extend_from_slice(digits.strip_suffix(".0").unwrap_or(digits).as_bytes());
+        return Ok(());
+    }
     let written = match single {
         Some(value) => write!(out, "{value}"),
         None => write!(out, "{value}"),
@@ -239,7 +249,14 @@ fn moment(array: &dyn Array, row: usize, out: &mut Vec<u8>) -> Result<(), &'stat
 fn time(ticks: i64, digits: u32, out: &mut Vec<u8>) -> std::io::Result<()> {
     let second = 10i64.pow(digits);
     let (seconds, fraction) = (ticks.div_euclid(second), ticks.rem_euclid(second));
-    write!(out, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)?;
+    // Times of Arrow are within a day; what is not is shown as it is.
+    match seconds {
+        0..360_000 => {
+            let [hour, minute, second] = [seconds / 3600, seconds / 60 % 60, seconds % 60].map(pair);
+            out.extend_from_slice(&[hour[0], hour[1], b':', minute[0], minute[1], b':', second[0], second[1]]);
+        }
+        _ => write!(out, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)?,
+    }
     if fraction != 0 {
         write!(out, ".{fraction:0width$}", width = digits as usize)?;
         while out.last() == Some(&b'0') {
@@ -261,7 +278,17 @@ fn date(days: i64, out: &mut Vec<u8>) -> std::io::Result<()> {
     let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
     let year = year + era * 400 + next;
     match year {
-        0..=9999 => write!(out, "{year:04}-{month:02}-{day:02}"),
+        0..=9999 => {
+            let [century, year, month, day] = [year / 100, year % 100, month, day].map(pair);
+            let digits = [century[0], century[1], year[0], year[1], b'-', month[0], month[1], b'-', day[0], day[1]];
+            out.extend_from_slice(&digits);
+            Ok(())
+        }
         _ => write!(out, "{year:+05}-{month:02}-{day:02}"),
     }
+}
+
+/// The two digits of a number below 100.
+fn pair(number: i64) -> [u8; 2] {
+    [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]
 }

@@ -1,12 +1,14 @@
-//! Columns of text that point into the bytes they were read from.
+//! Columns of text as views, made without Arrow checking them again; the only place that does so.
 //!
-//! A column has up to two buffers: the chunk as it was read, and a side buffer with the few texts that had to be
-//! unescaped. The only place that makes an Arrow array without Arrow checking it again.
+//! A column that is read has up to two buffers: the chunk, and a side buffer with the few texts that had to be
+//! unescaped. A column that is computed is built by a [`TextBuilder`], in one buffer.
 
 #![allow(unsafe_code)]
 
 use arrow::array::StringViewArray;
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
+
+use crate::error::{Error, Result};
 
 /// Buffer number of the chunk.
 pub(crate) const CHUNK: u32 = 0;
@@ -26,7 +28,7 @@ pub(crate) fn view(bytes: &[u8], begin: usize, end: usize, buffer: u32) -> u128 
     let length = end - begin;
     let word = match bytes.get(begin..begin + 16).and_then(|text| text.first_chunk::<16>()) {
         Some(word) => u128::from_le_bytes(*word),
-        None => last_word(&bytes[begin..]),
+        None => last_word(&bytes[begin..end]),
     };
     if length <= INLINE {
         ((word & ((1 << (8 * length)) - 1)) << 32) | length as u128
@@ -36,7 +38,6 @@ pub(crate) fn view(bytes: &[u8], begin: usize, end: usize, buffer: u32) -> u128 
     }
 }
 
-#[cold]
 fn last_word(bytes: &[u8]) -> u128 {
     let mut word = [0; 16];
     let length = bytes.len().min(16);
@@ -63,26 +64,86 @@ impl Column {
     }
 
     /// The finished array over the chunk.
-    pub(crate) fn finish(mut self, chunk: &Buffer) -> StringViewArray {
-        let valid = BooleanBuffer::collect_bool(self.views.len(), |row| self.views[row] != NULL);
-        let nulls = NullBuffer::new(valid);
-        let nulls = (nulls.null_count() > 0).then_some(nulls);
-        if nulls.is_some() {
-            self.views.iter_mut().filter(|view| **view == NULL).for_each(|view| *view = 0);
-        }
+    pub(crate) fn finish(self, chunk: &Buffer) -> StringViewArray {
         let mut buffers = vec![chunk.clone()];
         if !self.side.is_empty() {
             buffers.push(Buffer::from_vec(self.side));
         }
-        let views = ScalarBuffer::from(self.views);
-        if cfg!(debug_assertions) {
-            StringViewArray::try_new(views, buffers, nulls).expect("decoders make valid views")
-        } else {
-            // SAFETY: every view comes from `view`, which points into `bytes` of one of the two buffers and copies the
-            // prefix from there, so positions and prefixes are right. The decoders check the chunk as UTF-8, or each
-            // record when the chunk is not, and cut it at ASCII bytes only; unescaping puts UTF-8 together from such
-            // pieces. With debug assertions, thus in every test, Arrow checks all this again.
-            unsafe { StringViewArray::new_unchecked(views, buffers, nulls) }
+        // Every view comes from `view`. The decoders check the chunk as UTF-8, or each record when the chunk is not,
+        // and cut it at ASCII bytes only; unescaping puts UTF-8 together from such pieces.
+        array(self.views, buffers)
+    }
+}
+
+/// Texts that are computed, row by row.
+#[derive(Debug, Default)]
+pub struct TextBuilder {
+    views: Vec<u128>,
+    text: String,
+}
+
+impl TextBuilder {
+    /// A builder with room for so many rows and so many bytes of text.
+    pub fn with_capacity(rows: usize, bytes: usize) -> Self {
+        Self { views: Vec::with_capacity(rows), text: String::with_capacity(bytes) }
+    }
+
+    /// Adds a row without text.
+    #[inline]
+    pub fn push_null(&mut self) {
+        self.views.push(NULL);
+    }
+
+    /// Adds a row with the text that `write` makes.
+    #[inline]
+    pub fn push_with(&mut self, write: impl FnOnce(&mut TextEnd<'_>)) {
+        let begin = self.text.len();
+        write(&mut TextEnd(&mut self.text));
+        let view = view(self.text.as_bytes(), begin, self.text.len(), 0);
+        if view as u32 as usize <= INLINE {
+            self.text.truncate(begin);
         }
+        self.views.push(view);
+    }
+
+    /// The finished column. Errors: texts of more than 4 GiB.
+    pub fn finish(self) -> Result<StringViewArray> {
+        if u32::try_from(self.text.len()).is_err() {
+            return Err(Error::data("the texts of a batch have more than 4 GiB"));
+        }
+        let buffers = if self.text.is_empty() { Vec::new() } else { vec![Buffer::from_vec(self.text.into_bytes())] };
+        // Every view comes from `view` over texts that are UTF-8 by their type.
+        Ok(array(self.views, buffers))
+    }
+}
+
+/// The end of the text of a row that is being made.
+#[derive(Debug)]
+pub struct TextEnd<'a>(&'a mut String);
+
+impl TextEnd<'_> {
+    /// Appends to the text.
+    #[inline]
+    pub fn push_str(&mut self, text: &str) {
+        self.0.push_str(text);
+    }
+}
+
+/// An array of views made with [`view`] from UTF-8 texts in `buffers`, or [`NULL`].
+fn array(mut views: Vec<u128>, buffers: Vec<Buffer>) -> StringViewArray {
+    let valid = BooleanBuffer::collect_bool(views.len(), |row| views[row] != NULL);
+    let nulls = NullBuffer::new(valid);
+    let nulls = (nulls.null_count() > 0).then_some(nulls);
+    if nulls.is_some() {
+        views.iter_mut().filter(|view| **view == NULL).for_each(|view| *view = 0);
+    }
+    let views = ScalarBuffer::from(views);
+    if cfg!(debug_assertions) {
+        StringViewArray::try_new(views, buffers, nulls).expect("views are made whole")
+    } else {
+        // SAFETY: `view` points into `bytes` of the buffer it names and copies the prefix from there, so positions and
+        // prefixes are right; who calls this says why the texts are UTF-8. With debug assertions, thus in every test,
+        // Arrow checks all this again.
+        unsafe { StringViewArray::new_unchecked(views, buffers, nulls) }
     }
 }

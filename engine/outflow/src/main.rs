@@ -75,6 +75,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    outflow_formats::memory::keep();
     let result = match Cli::parse().command {
         Command::Init(args) => init::execute(&args),
         Command::Lint(args) => lint::execute(&args),

@@ -1,4 +1,5 @@
-//! The `files` source as a table: one thread reads, several decode, batches come out in input order.
+//! The `files` source as a table: threads take turns in reading and decode beside each other, batches come out in input
+//! order.
 //! Columns are matched by name; a column that a file lacks is null there.
 
 use std::collections::HashSet;
@@ -15,7 +16,7 @@ use futures::StreamExt;
 use outflow_formats::reject::Decoded;
 use outflow_formats::{csv, jsonl, parquet};
 use outflow_spec::source::{FilesSource, SourceFormat};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::arrivals::{Arrivals, Arrived, Wanted};
@@ -167,7 +168,7 @@ pub struct Scan {
 }
 
 /// A batch on its way, in input order.
-type Pending = JoinHandle<Result<(usize, Decoded)>>;
+type Pending = oneshot::Receiver<Result<(usize, Decoded)>>;
 
 impl table::Scan for Scan {
     fn stream(self: Arc<Self>, schema: SchemaRef) -> SendableRecordBatchStream {
@@ -210,7 +211,7 @@ impl Batches {
                 None => Ok(None),
             };
         };
-        let (file, decoded) = pending.await.map_err(stopped)??;
+        let (file, decoded) = pending.await.map_err(|_| Error::internal("a decoder stopped"))??;
         let name = &self.scan.files[file].file.name;
         let Decoded { batch, rejects, surprises } = &decoded;
         let (batch, rejects, rows) = match &self.scan.arrivals {
@@ -292,6 +293,9 @@ fn read(scan: &Scan, schema: &SchemaRef, sender: &mpsc::Sender<Pending>) -> Resu
     Ok(())
 }
 
+/// Bytes of a text file that are worth another thread.
+const BYTES_OF_THREAD: u64 = 4 << 20;
+
 fn read_text(
     scan: &Scan,
     file: &KnownFile,
@@ -300,19 +304,43 @@ fn read_text(
     lines: bool,
     sender: &mpsc::Sender<Pending>,
 ) -> Result<bool> {
-    let name = file.file.name.clone();
-    let decoder = Arc::new(Decoder::new(scan, file, wanted, lines)?);
-    let mut chunker = file.chunker(&scan.reading.progress)?;
-    while let Some(chunk) = chunker.next_chunk().map_err(|cause| reading(&name, &cause))? {
-        let (decoder, name) = (decoder.clone(), name.clone());
-        let pending = tokio::task::spawn_blocking(move || {
-            Ok((index, decoder.decode(chunk).map_err(|cause| reading(&name, &cause))?))
-        });
+    let decoder = Decoder::new(scan, file, wanted, lines)?;
+    let failed = |cause: outflow_formats::Error| reading(&file.file.name, &cause);
+    // A chunk is decoded where it was read, since it lies in that processor's cache; so several threads take turns in
+    // reading. Gone when there is nothing more to read.
+    let chunker = Mutex::new(Some(file.chunker(&scan.reading.progress)?));
+    let next = || -> Result<Option<_>> {
+        let mut turn = chunker.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(chunks) = turn.as_mut() else { return Ok(None) };
+        let chunk = chunks.next_chunk().map_err(|cause| {
+            *turn = None;
+            failed(cause)
+        })?;
+        let Some(chunk) = chunk else { return Ok(None) };
+        let (decoded, pending) = oneshot::channel();
         if sender.blocking_send(pending).is_err() {
-            return Ok(false);
+            *turn = None;
+            return Ok(None);
         }
-    }
-    Ok(true)
+        Ok(Some((chunk, decoded)))
+    };
+    let work = || -> Result<()> {
+        while let Some((chunk, decoded)) = next()? {
+            // Nobody waits for it if the rows are enough.
+            let _ = decoded.send(decoder.decode(chunk).map(|batch| (index, batch)).map_err(failed));
+        }
+        Ok(())
+    };
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let threads = cores.min(1 + (file.file.size / BYTES_OF_THREAD) as usize);
+    std::thread::scope(|scope| {
+        let others = (1..threads).map(|_| scope.spawn(work)).collect::<Vec<_>>();
+        let stopped = |_| Err(Error::internal("a reader stopped"));
+        std::iter::once(work())
+            .chain(others.into_iter().map(|other| other.join().unwrap_or_else(stopped)))
+            .collect::<Result<()>>()
+    })?;
+    Ok(chunker.into_inner().unwrap_or_else(PoisonError::into_inner).is_some())
 }
 
 fn read_parquet(
@@ -328,7 +356,8 @@ fn read_parquet(
     for batch in opened.batches(wanted, lines).map_err(failed)? {
         let batch = batch.map_err(failed)?;
         let decoded = Decoded { batch, rejects: Vec::new(), surprises: Vec::new() };
-        let pending = tokio::spawn(std::future::ready(Ok((index, decoded))));
+        let (decodes, pending) = oneshot::channel();
+        let _ = decodes.send(Ok((index, decoded)));
         if sender.blocking_send(pending).is_err() {
             return Ok(false);
         }

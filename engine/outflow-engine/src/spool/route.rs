@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::{Array, AsArray, RecordBatch, StringViewArray, UInt32Array};
 use arrow::compute::take_record_batch;
@@ -17,6 +18,8 @@ use crate::error::{Error, Result};
 pub(super) struct Router {
     schema: SchemaRef,
     encoder: Option<Arc<dyn Encoder>>,
+    /// Bytes that the last batch came to.
+    size: Arc<AtomicUsize>,
     keys: Vec<String>,
     /// Whether the place of each row in the bytes matters.
     rolls: bool,
@@ -38,6 +41,7 @@ pub(super) struct Routed {
     /// Values of partitions that were not seen before.
     new: Vec<Vec<(String, String)>>,
     encoder: Option<Arc<dyn Encoder>>,
+    size: Arc<AtomicUsize>,
     rolls: bool,
 }
 
@@ -82,6 +86,7 @@ impl Router {
         Self {
             schema,
             encoder,
+            size: Arc::default(),
             keys: output.partition_by.iter().map(|key| key.name.clone()).collect(),
             rolls: output.roll != Roll::default(),
             known: HashMap::new(),
@@ -119,7 +124,15 @@ impl Router {
             self.rows[group.partition] += group.rows as u64;
         }
         let order = (groups.len() > 1).then(|| order(&groups, &group_of));
-        Ok(Routed { data, order, groups, new, encoder: self.encoder.clone(), rolls: self.rolls })
+        Ok(Routed {
+            data,
+            order,
+            groups,
+            new,
+            encoder: self.encoder.clone(),
+            size: self.size.clone(),
+            rolls: self.rolls,
+        })
     }
 
     fn partition<'a, T: Iterator<Item = &'a str>>(
@@ -175,7 +188,7 @@ fn order(groups: &[Group], group_of: &[usize]) -> UInt32Array {
 /// Orders and encodes a batch on another thread.
 pub(super) async fn encode(routed: Routed) -> Result<Encoded> {
     blocking(move || {
-        let Routed { data, order, mut groups, new, encoder, rolls } = routed;
+        let Routed { data, order, mut groups, new, encoder, size, rolls } = routed;
         let batch = match order {
             None => data,
             Some(order) => take_record_batch(&data, &order)
@@ -194,8 +207,11 @@ pub(super) async fn encode(routed: Routed) -> Result<Encoded> {
         };
         let spans =
             if rolls { groups.iter().flat_map(single).collect::<Vec<_>>() } else { groups.iter().map(span).collect() };
-        let mut bytes = Vec::with_capacity(batch.get_array_memory_size().min(4 << 20));
+        // Batches are of about one size.
+        let last = size.load(Ordering::Relaxed);
+        let mut bytes = Vec::with_capacity(last + last / 8 + 4096);
         let ends = encoder.encode_spans(&batch, &spans, &mut bytes).map_err(format_error)?;
+        size.store(bytes.len(), Ordering::Relaxed);
         set_keys(&mut groups, &batch, encoder.as_ref())?;
         Ok(Encoded { rows, groups, new, ends, content: Content::Text(bytes) })
     })

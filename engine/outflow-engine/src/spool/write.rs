@@ -29,11 +29,14 @@ const WAITING: usize = 48 << 20;
 /// Bytes of one file that may wait in memory.
 const WAITING_OF_FILE: usize = 1 << 20;
 
+/// Bytes that are worth a write of their own.
+const AT_ONCE: usize = 128 << 10;
+
 /// Compressors and Parquet writers that an output has at work while rows come.
 const LIVE: usize = 2;
 
-/// What a compressor is given at once, so that its bytes do not tell when they came.
-const BLOCK: usize = 64 << 10;
+/// What is read at once of rows that were set aside.
+const BLOCK: usize = 256 << 10;
 
 /// What the files of an output have in common.
 pub(super) struct Shape {
@@ -207,8 +210,13 @@ impl Files {
                     _ => &packed.0[if index == 0 { 0 } else { packed.1[index - 1] }..packed.1[index]],
                 },
             };
-            file.waiting.extend_from_slice(bytes);
-            self.waiting += bytes.len();
+            if bytes.len() >= AT_ONCE {
+                self.waiting -= file.drain(&self.shape)?;
+                file.write(&self.shape, bytes)?;
+            } else {
+                file.waiting.extend_from_slice(bytes);
+                self.waiting += bytes.len();
+            }
             if placement.complete {
                 self.complete(placement.file)?;
             } else if file.waiting.len() >= WAITING_OF_FILE {
@@ -286,22 +294,24 @@ impl Files {
 impl File {
     /// Brings waiting bytes to disk, and tells how many.
     fn drain(&mut self, shape: &Shape) -> Result<usize> {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        let drained = match &mut self.form {
-            Form::Plain(file) => file.append(&waiting).map(|()| waiting.len()),
-            Form::Live(output) => {
-                let blocks = waiting.len() - waiting.len() % BLOCK;
-                let written = waiting[..blocks].chunks(BLOCK).try_for_each(|block| output.write_encoded(block));
-                self.waiting = waiting.split_off(blocks);
-                written.map(|()| blocks)
-            }
+        let waiting = std::mem::take(&mut self.waiting);
+        self.write(shape, &waiting)?;
+        Ok(waiting.len())
+    }
+
+    /// Brings bytes to disk that follow those that are there.
+    fn write(&mut self, shape: &Shape, bytes: &[u8]) -> Result<()> {
+        let written = match &mut self.form {
+            _ if bytes.is_empty() => Ok(()),
+            Form::Plain(file) => file.append(bytes),
+            Form::Live(output) => output.write_encoded(bytes),
             Form::Aside(spilled) => {
                 *spilled = true;
-                append(&shape.aside(self.number), &waiting).map(|()| waiting.len())
+                append(&shape.aside(self.number), bytes)
             }
-            Form::Done(_) => Ok(0),
+            Form::Done(_) => Ok(()),
         };
-        drained.map_err(format_error)
+        written.map_err(format_error)
     }
 
     /// Writes what is missing. Does nothing to a file that is complete.
@@ -315,9 +325,8 @@ impl File {
         let waiting = std::mem::take(&mut self.waiting);
         let finished = match std::mem::replace(&mut self.form, Form::Aside(false)) {
             Form::Plain(mut file) => file.append(&waiting).map(|()| file.finish()),
-            Form::Live(mut output) => {
-                waiting.chunks(BLOCK).try_for_each(|block| output.write_encoded(block)).and_then(|()| output.finish())
-            }
+            Form::Live(output) if waiting.is_empty() => output.finish(),
+            Form::Live(mut output) => output.write_encoded(&waiting).and_then(|()| output.finish()),
             Form::Aside(spilled) => return self.make(shape, spilled, &waiting),
             Form::Done(_) => return Ok(()),
         };

@@ -10,9 +10,11 @@ use arrow::datatypes::{DataType, Schema};
 use arrow::record_batch::RecordBatch;
 use encoding_rs::{UTF_8, UTF_16BE, UTF_16LE};
 
-use crate::encode::{self, Cell, Cells, Columns, Encoder, Span};
+use crate::copy::{Care, Page, Window};
+use crate::encode::{AHEAD, Cells, Columns, Encoder, Span};
 use crate::error::{Error, Result};
 use crate::format::{Dialect, Escape, NewlineInCell, QuoteMode, Terminator};
+use crate::simd::{self, Kernel, Portable, Work};
 use crate::text::{Unmappable, encode_text};
 use crate::value::{self, Style};
 
@@ -22,7 +24,9 @@ pub(crate) struct CsvEncoder {
     columns: Vec<String>,
     terminator: &'static [u8],
     /// The bytes that a cell can only hold in quotes; repeated to fill up.
-    marks: [u8; 5],
+    marks: Care<5>,
+    /// The bytes that stand behind an escape in quotes: the quote, and the escape itself.
+    escaped: Care<2>,
 }
 
 /// Why a cell cannot be written.
@@ -50,42 +54,17 @@ impl CsvEncoder {
             dialect: dialect.clone(),
             columns: schema.fields().iter().map(|field| field.name().clone()).collect(),
             terminator: if dialect.terminator == Terminator::Crlf { b"\r\n" } else { b"\n" },
-            marks,
+            marks: Care { bytes: marks, below: 0 },
+            escaped: Care { bytes: [quote, escape], below: 0 },
         })
     }
 
     #[inline(always)]
-    fn text(&self, cell: Cell<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-        let [delimiter, quote, carriage_return, line_feed, escape] = self.marks;
-        match cell {
-            Cell::Short(word, length) => {
-                let equal = encode::equal;
-                let found = equal(word, delimiter)
-                    | equal(word, quote)
-                    | equal(word, carriage_return)
-                    | equal(word, line_feed)
-                    | equal(word, escape);
-                let text = &word.to_le_bytes()[..length];
-                if encode::first(found, length) != 0 || self.must_quote(text) {
-                    return self.quoted(text, out);
-                }
-                encode::push_short(out, word, length);
-            }
-            Cell::Long(text) => {
-                let hit = |byte: u8| {
-                    (byte == delimiter)
-                        | (byte == quote)
-                        | (byte == carriage_return)
-                        | (byte == line_feed)
-                        | (byte == escape)
-                };
-                if encode::any(text, hit) || self.must_quote(text) {
-                    return self.quoted(text, out);
-                }
-                out.extend_from_slice(text);
-            }
+    fn text<K: Kernel>(&self, kernel: K, cell: Window<'_>, out: &mut Page) -> Result<(), Refusal> {
+        if self.must_quote(cell.text()) {
+            return self.quoted(kernel, cell, out);
         }
-        Ok(())
+        if out.copy(kernel, cell, &self.marks) { Ok(()) } else { self.quoted(kernel, cell, out) }
     }
 
     /// Whether a cell without marks needs quotes nevertheless.
@@ -93,7 +72,8 @@ impl CsvEncoder {
     fn must_quote(&self, text: &[u8]) -> bool {
         match self.dialect.quote_mode {
             QuoteMode::Always => true,
-            QuoteMode::Minimal => text == self.dialect.null_text.as_bytes() || (text.is_empty() && self.alone()),
+            QuoteMode::Minimal if text.is_empty() => self.dialect.null_text.is_empty() || self.alone(),
+            QuoteMode::Minimal => !self.dialect.null_text.is_empty() && text == self.dialect.null_text.as_bytes(),
             QuoteMode::Never if text.is_empty() => self.alone(),
             QuoteMode::Never => text == self.dialect.null_text.as_bytes(),
         }
@@ -104,73 +84,79 @@ impl CsvEncoder {
         self.columns.len() == 1
     }
 
-    fn quoted(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
-        let (quote, escape) = (self.dialect.quote, self.marks[4]);
+    #[inline(always)]
+    fn quoted<K: Kernel>(&self, kernel: K, cell: Window<'_>, out: &mut Page) -> Result<(), Refusal> {
         if self.dialect.quote_mode == QuoteMode::Never {
             return Err("needs quotes, which `quote_mode: never` forbids");
         }
+        let quote = self.dialect.quote;
         out.push(quote);
+        if !out.copy(kernel, cell, &self.escaped) {
+            self.escape(cell.text(), out);
+        }
+        out.push(quote);
+        Ok(())
+    }
+
+    /// What stands between quotes, where something in it must be escaped.
+    #[inline(never)]
+    fn escape(&self, text: &[u8], out: &mut Page) {
+        let [quote, escape] = self.escaped.bytes;
         if escape == quote {
-            double(text, quote, out);
-        } else {
-            for &byte in text {
-                if byte == quote || byte == escape {
-                    out.push(escape);
-                }
-                out.push(byte);
+            return out.double(text, quote);
+        }
+        for &byte in text {
+            if byte == quote || byte == escape {
+                out.push(escape);
             }
+            out.push(byte);
         }
-        out.push(quote);
-        Ok(())
     }
 
     #[inline(always)]
-    fn null(&self, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    fn null<K: Kernel>(&self, kernel: K, out: &mut Page) -> Result<(), Refusal> {
         if self.alone() && self.dialect.null_text.is_empty() {
-            return self.quoted(b"", out);
+            return self.quoted(kernel, Window::of(b""), out);
         }
-        out.extend_from_slice(self.dialect.null_text.as_bytes());
+        out.put(self.dialect.null_text.as_bytes());
         Ok(())
     }
 
     #[inline(always)]
-    fn cell(&self, cells: &Cells<'_>, row: usize, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    fn cell<K: Kernel>(
+        &self,
+        kernel: K,
+        cells: &Cells<'_>,
+        row: usize,
+        scratch: &mut Vec<u8>,
+        out: &mut Page,
+    ) -> Result<(), Refusal> {
         match cells {
             Cells::Text(text) => match text.get(row) {
                 Some(cell) if self.dialect.newline_in_cell == NewlineInCell::Space => {
-                    cell.with(|text| self.text(Cell::Long(&without_newlines(text)), out))
+                    self.text(kernel, Window::of(&without_newlines(cell.text())), out)
                 }
-                Some(cell) => self.text(cell, out),
-                None => self.null(out),
+                Some(cell) => self.text(kernel, cell, out),
+                None => self.null(kernel, out),
             },
-            Cells::Other(..) if cells.is_null(row) => self.null(out),
+            Cells::Other(..) if cells.is_null(row) => self.null(kernel, out),
             Cells::Other(array, _) => {
                 scratch.clear();
-                match (&self.dialect.list_separator, elements(array, row)) {
-                    (Some(separator), Some(elements)) => join(&elements, separator.as_bytes(), scratch)?,
-                    _ => value::write(array.as_ref(), row, Style::Plain, scratch)?,
-                }
-                match self.dialect.newline_in_cell {
-                    NewlineInCell::Keep => self.text(Cell::Long(scratch), out),
-                    NewlineInCell::Space => self.text(Cell::Long(&without_newlines(scratch)), out),
-                }
+                self.value(array, row, scratch)?;
+                self.text(kernel, Window::of(scratch), out)
             }
         }
     }
 
-    fn rows(&self, columns: &[Cells<'_>], rows: Range<usize>, before: u64, out: &mut Vec<u8>) -> Result<()> {
-        let (mut scratch, begin) = (Vec::new(), rows.start);
-        for row in rows {
-            for (number, cells) in columns.iter().enumerate() {
-                if number > 0 {
-                    out.push(self.dialect.delimiter);
-                }
-                if let Err(refusal) = self.cell(cells, row, &mut scratch, out) {
-                    let (name, row) = (&self.columns[number], before + (row - begin) as u64 + 1);
-                    return Err(Error::data(format!("row {row}, column `{name}`: the value {refusal}")));
-                }
-            }
-            out.extend_from_slice(self.terminator);
+    /// Appends a value that is not text.
+    #[inline(never)]
+    fn value(&self, array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        match (&self.dialect.list_separator, elements(array, row)) {
+            (Some(separator), Some(elements)) => join(&elements, separator.as_bytes(), out)?,
+            _ => value::write(array.as_ref(), row, Style::Plain, out)?,
+        }
+        if self.dialect.newline_in_cell == NewlineInCell::Space {
+            *out = without_newlines(out).into_owned();
         }
         Ok(())
     }
@@ -196,20 +182,54 @@ impl CsvEncoder {
     }
 }
 
+/// Rows of a batch that are written.
+struct Rows<'a> {
+    encoder: &'a CsvEncoder,
+    columns: &'a [Cells<'a>],
+    rows: Range<usize>,
+    /// Rows before them in the file.
+    before: u64,
+    out: &'a mut Page,
+}
+
+impl Work for Rows<'_> {
+    type Output = Result<()>;
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> Result<()> {
+        let Self { encoder, columns, rows, before, out } = self;
+        let (mut scratch, begin) = (Vec::new(), rows.start);
+        for row in rows {
+            for (number, cells) in columns.iter().enumerate() {
+                cells.prefetch(row + AHEAD);
+                if number > 0 {
+                    out.push(encoder.dialect.delimiter);
+                }
+                if let Err(refusal) = encoder.cell(kernel, cells, row, &mut scratch, out) {
+                    let (name, row) = (&encoder.columns[number], before + (row - begin) as u64 + 1);
+                    return Err(Error::data(format!("row {row}, column `{name}`: the value {refusal}")));
+                }
+            }
+            out.put(encoder.terminator);
+        }
+        Ok(())
+    }
+}
+
 impl Encoder for CsvEncoder {
     fn header(&self) -> Result<Vec<u8>> {
-        let mut line = Vec::new();
+        let mut line = Page::after(Vec::new());
         if self.dialect.header {
             for (number, name) in self.columns.iter().enumerate() {
                 if number > 0 {
                     line.push(self.dialect.delimiter);
                 }
-                self.text(Cell::Long(name.as_bytes()), &mut line)
+                self.text(Portable, Window::of(name.as_bytes()), &mut line)
                     .map_err(|refusal| Error::data(format!("the name of column `{name}` {refusal}")))?;
             }
-            line.extend_from_slice(self.terminator);
+            line.put(self.terminator);
         }
-        let mut out = Vec::new();
+        let (line, mut out) = (line.into_bytes(), Vec::new());
         if self.dialect.bom {
             out.extend_from_slice(match self.dialect.encoding {
                 encoding if encoding == UTF_16LE => b"\xff\xfe",
@@ -231,17 +251,23 @@ impl Encoder for CsvEncoder {
     fn encode_spans(&self, batch: &RecordBatch, spans: &[Span], out: &mut Vec<u8>) -> Result<Vec<usize>> {
         let columns = Columns::of(batch, self.columns.len())?;
         let columns = columns.cells();
-        let (mut ends, mut text) = (Vec::with_capacity(spans.len()), Vec::new());
+        let mut ends = Vec::with_capacity(spans.len());
+        let plain = self.dialect.encoding == UTF_8;
+        let mut page = Page::after(if plain { std::mem::take(out) } else { Vec::new() });
         for (span, rows) in Span::places(spans) {
-            if self.dialect.encoding == UTF_8 {
-                self.rows(&columns, rows, span.before, out)?;
-            } else {
-                text.clear();
-                self.rows(&columns, rows.clone(), span.before, &mut text)?;
-                self.transcode(&text, out)
-                    .map_err(|unmappable| self.unmappable(&columns, rows, span.before, unmappable.character))?;
+            let before = span.before;
+            simd::run(Rows { encoder: self, columns: &columns, rows: rows.clone(), before, out: &mut page })?;
+            if plain {
+                ends.push(page.len());
+                continue;
             }
+            self.transcode(page.bytes(), out)
+                .map_err(|unmappable| self.unmappable(&columns, rows, before, unmappable.character))?;
+            page.clear();
             ends.push(out.len());
+        }
+        if plain {
+            *out = page.into_bytes();
         }
         Ok(ends)
     }
@@ -274,7 +300,7 @@ fn join(elements: &ArrayRef, separator: &[u8], out: &mut Vec<u8>) -> Result<(), 
 
 /// The text with one space for each line end, be it CR LF, CR or LF.
 fn without_newlines(text: &[u8]) -> Cow<'_, [u8]> {
-    if !encode::any(text, |byte| (byte == b'\r') | (byte == b'\n')) {
+    if memchr::memchr2(b'\r', b'\n', text).is_none() {
         return Cow::Borrowed(text);
     }
     let mut out = Vec::with_capacity(text.len());
@@ -286,30 +312,4 @@ fn without_newlines(text: &[u8]) -> Cow<'_, [u8]> {
         }
     }
     Cow::Owned(out)
-}
-
-/// Appends `text` with every quote doubled.
-fn double(text: &[u8], quote: u8, out: &mut Vec<u8>) {
-    let (blocks, rest) = text.as_chunks::<16>();
-    for block in blocks {
-        if encode::any(block, |byte| byte == quote) {
-            double_bytes(block, quote, out);
-        } else {
-            out.extend_from_slice(block);
-        }
-    }
-    double_bytes(rest, quote, out);
-}
-
-/// As [`double`], for at most 16 bytes: every byte is written twice, and the second one counts only for quotes.
-#[inline(always)]
-fn double_bytes(bytes: &[u8], quote: u8, out: &mut Vec<u8>) {
-    let mut doubled = [0; 32];
-    let mut length = 0;
-    for &byte in bytes {
-        doubled[length & 31] = byte;
-        doubled[(length + 1) & 31] = byte;
-        length += 1 + usize::from(byte == quote);
-    }
-    out.extend_from_slice(&doubled[..length.min(32)]);
 }

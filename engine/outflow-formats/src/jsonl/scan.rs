@@ -1,5 +1,7 @@
 //! A strict scanner for one JSON text (RFC 8259). It checks everything and builds nothing: values are positions.
 
+use crate::simd::{self, Kernel, Work};
+
 /// Deepest nesting of objects and arrays, the line's own object included.
 pub(super) const DEPTH_LIMIT: u32 = 128;
 
@@ -35,16 +37,75 @@ pub(super) struct Fault {
     pub(super) reason: &'static str,
 }
 
+/// Where bytes stand that end a run of plain characters in a string: quotes, back-slashes, control characters. A bit a
+/// byte, 64 a word.
+#[derive(Default)]
+pub(super) struct Stops(Vec<u64>);
+
+impl Stops {
+    /// Finds those of `text`, in place of what was found before.
+    pub(super) fn find(&mut self, text: &[u8]) {
+        self.0.clear();
+        self.0.reserve(text.len() / 64 + 1);
+        simd::run(FindStops { text, stops: &mut self.0 });
+    }
+}
+
+struct FindStops<'a> {
+    text: &'a [u8],
+    stops: &'a mut Vec<u64>,
+}
+
+impl Work for FindStops<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) {
+        let (blocks, rest) = self.text.as_chunks::<64>();
+        let mut last = [0; 64];
+        last[..rest.len()].copy_from_slice(rest);
+        for block in blocks.iter().chain([&last]) {
+            self.stops.push(kernel.equal(block, b'"') | kernel.equal(block, b'\\') | kernel.below(block, 0x20));
+        }
+    }
+}
+
 /// Walks over a text.
 pub(super) struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Of all bytes, or of none: then they are looked for on the way.
+    stops: &'a [u64],
 }
 
 impl<'a> Scanner<'a> {
     /// A scanner of `bytes` that starts at position `at`. Both hold no line ends; UTF-8 is the caller's to check.
     pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
-        Self { bytes, at }
+        Self { bytes, at, stops: &[] }
+    }
+
+    /// The same, with the stops of a text that `bytes` are the front of.
+    pub(super) fn with_stops(bytes: &'a [u8], at: usize, stops: &'a Stops) -> Self {
+        Self { bytes, at, stops: &stops.0 }
+    }
+
+    /// Goes to the next stop, or the end.
+    #[inline(always)]
+    fn skip_plain(&mut self) {
+        let mut number = self.at / 64;
+        let Some(&word) = self.stops.get(number) else {
+            self.at += plain_length(&self.bytes[self.at..]);
+            return;
+        };
+        let mut word = word >> (self.at % 64) << (self.at % 64);
+        while word == 0 {
+            number += 1;
+            match self.stops.get(number) {
+                Some(&next) => word = next,
+                None => break,
+            }
+        }
+        self.at = self.bytes.len().min(number * 64 + word.trailing_zeros() as usize);
     }
 
     /// Reads one object up to the end of the text, and shows every member.
@@ -244,7 +305,7 @@ impl<'a> Scanner<'a> {
         let begin = self.at;
         let mut shape = Shape::Plain;
         loop {
-            self.at += plain_length(&self.bytes[self.at..]);
+            self.skip_plain();
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;

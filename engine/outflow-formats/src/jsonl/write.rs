@@ -7,9 +7,11 @@ use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 
 use super::{is_value, scan::plain_length};
-use crate::encode::{self, Cell, Cells, Columns, Encoder, Span};
+use crate::copy::{Care, Page, Window};
+use crate::encode::{AHEAD, Cells, Columns, Encoder, Span};
 use crate::error::{Error, Result};
 use crate::format::{Format, JsonStyle};
+use crate::simd::{self, Kernel, Work};
 use crate::value::{self, Style};
 use crate::{JSON_METADATA, JSON_RAW};
 
@@ -31,10 +33,19 @@ pub(crate) struct JsonEncoder {
 
 struct Member {
     name: String,
-    /// The name as JSON, and a colon.
+    /// The name as JSON, a colon, and room behind it.
     key: Vec<u8>,
+    /// Bytes of the key.
+    length: usize,
     /// Whether texts go out as the JSON they are.
     raw: bool,
+}
+
+impl Member {
+    #[inline(always)]
+    fn key(&self) -> Window<'_> {
+        Window::new(&self.key, 0, self.length)
+    }
 }
 
 impl JsonEncoder {
@@ -44,8 +55,10 @@ impl JsonEncoder {
             let mut key = Vec::new();
             push_string(&mut key, field.name().as_bytes());
             key.push(b':');
+            let length = key.len();
+            key.resize(length + 64, 0);
             let raw = field.metadata().get(JSON_METADATA).is_some_and(|kind| kind == JSON_RAW);
-            Member { name: field.name().clone(), key, raw }
+            Member { name: field.name().clone(), key, length, raw }
         });
         let columns = columns.collect::<Vec<_>>();
         let document = |style, key, header, footer| Self {
@@ -87,74 +100,110 @@ impl JsonEncoder {
     }
 
     #[inline(always)]
-    fn member(&self, member: &Member, cells: &Cells<'_>, row: usize, out: &mut Vec<u8>) -> Result<(), &'static str> {
-        out.extend_from_slice(&member.key);
+    fn member<K: Kernel>(
+        kernel: K,
+        member: &Member,
+        cells: &Cells<'_>,
+        row: usize,
+        scratch: &mut Vec<u8>,
+        out: &mut Page,
+    ) -> Result<(), &'static str> {
+        out.copy(kernel, member.key(), &NO_CARE);
         match cells {
             Cells::Text(text) => {
                 match text.get(row) {
                     // Texts that are marked raw but are not JSON any more, since something has changed them, are
                     // strings.
-                    Some(cell) if member.raw && cell.with(is_value) => {
-                        cell.with(|text| out.extend_from_slice(text));
+                    Some(cell) if member.raw && is_value(cell.text()) => {
+                        out.copy(kernel, cell, &NO_CARE);
                     }
-                    Some(Cell::Short(word, length)) => push_short_string(out, word, length),
-                    Some(Cell::Long(text)) => push_string(out, text),
-                    None => out.extend_from_slice(b"null"),
+                    Some(cell) => {
+                        out.push(b'"');
+                        if !out.copy(kernel, cell, &ESCAPED) {
+                            escape(cell.text(), |bytes| out.put(bytes));
+                        }
+                        out.push(b'"');
+                    }
+                    None => out.put(b"null"),
                 }
                 Ok(())
             }
-            Cells::Other(array, _) => value::write(array.as_ref(), row, Style::Json, out),
+            Cells::Other(array, _) => {
+                scratch.clear();
+                value::write(array.as_ref(), row, Style::Json, scratch)?;
+                out.put(scratch);
+                Ok(())
+            }
         }
     }
 
     /// Begins the member of the document that the row is; its name must not be the one before, `last`.
-    fn open_member(cells: &Cells<'_>, row: usize, last: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), String> {
+    fn open_member(cells: &Cells<'_>, row: usize, last: &mut Vec<u8>, out: &mut Page) -> Result<(), String> {
         if cells.is_null(row) {
             return Err("is null, and names a member of the JSON document".to_owned());
         }
         let mut name = Vec::new();
         cells.write_plain(row, &mut name)?;
-        let begin = out.len();
-        push_string(out, &name);
-        if out[begin..] == last[..] {
+        let mut key = Vec::new();
+        push_string(&mut key, &name);
+        if key == *last {
             let name = String::from_utf8_lossy(&name);
             return Err(format!("`{name}` is that of the row before, and both name a member of the JSON document"));
         }
-        last.clear();
-        last.extend_from_slice(&out[begin..]);
+        out.put(&key);
         out.push(b':');
+        *last = key;
         Ok(())
     }
+}
 
-    fn rows(&self, columns: &[Cells<'_>], rows: Range<usize>, before: u64, out: &mut Vec<u8>) -> Result<()> {
-        let (begin, mut last_key) = (rows.start, Vec::new());
+/// Rows of a batch that are written.
+struct Rows<'a> {
+    encoder: &'a JsonEncoder,
+    columns: &'a [Cells<'a>],
+    rows: Range<usize>,
+    /// Rows before them in the file.
+    before: u64,
+    out: &'a mut Page,
+}
+
+impl Work for Rows<'_> {
+    type Output = Result<()>;
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> Result<()> {
+        let Self { encoder, columns, rows, before, out } = self;
+        let (begin, mut last_key, mut scratch) = (rows.start, Vec::new(), Vec::new());
         for row in rows {
             let failed = |number: usize, refusal: &str| {
-                let (name, row) = (&self.columns[number].name, before + (row - begin) as u64 + 1);
+                let (name, row) = (&encoder.columns[number].name, before + (row - begin) as u64 + 1);
                 Error::data(format!("row {row}, column `{name}`: the value {refusal}"))
             };
-            out.extend_from_slice(self.separator);
-            out.extend_from_slice(self.line_start);
-            if let Some(key) = self.key {
-                Self::open_member(&columns[key], row, &mut last_key, out).map_err(|refusal| failed(key, &refusal))?;
+            out.put(encoder.separator);
+            out.put(encoder.line_start);
+            if let Some(key) = encoder.key {
+                let opened = JsonEncoder::open_member(&columns[key], row, &mut last_key, out);
+                opened.map_err(|refusal| failed(key, &refusal))?;
             }
             let mut open = b'{';
-            for (number, (member, cells)) in self.columns.iter().zip(columns).enumerate() {
+            for (number, (member, cells)) in encoder.columns.iter().zip(columns).enumerate() {
+                cells.prefetch(row + AHEAD);
                 let null = cells.is_null(row);
-                if Some(number) == self.key || (null && self.style.omit_null) {
+                if Some(number) == encoder.key || (null && encoder.style.omit_null) {
                     continue;
                 }
                 out.push(open);
                 if null {
-                    out.extend_from_slice(&member.key);
-                    out.extend_from_slice(b"null");
+                    out.put(member.key().text());
+                    out.put(b"null");
                 } else {
-                    self.member(member, cells, row, out).map_err(|refusal| failed(number, refusal))?;
+                    JsonEncoder::member(kernel, member, cells, row, &mut scratch, out)
+                        .map_err(|refusal| failed(number, refusal))?;
                 }
                 open = b',';
             }
-            out.extend_from_slice(if open == b'{' { b"{}" } else { b"}" });
-            out.extend_from_slice(self.line_end);
+            out.put(if open == b'{' { b"{}" } else { b"}" });
+            out.put(encoder.line_end);
         }
         Ok(())
     }
@@ -187,39 +236,37 @@ impl Encoder for JsonEncoder {
         let columns = Columns::of(batch, self.columns.len())?;
         let columns = columns.cells();
         let mut ends = Vec::with_capacity(spans.len());
+        let mut page = Page::after(std::mem::take(out));
         for (span, rows) in Span::places(spans) {
-            self.rows(&columns, rows, span.before, out)?;
-            ends.push(out.len());
+            simd::run(Rows { encoder: self, columns: &columns, rows, before: span.before, out: &mut page })?;
+            ends.push(page.len());
         }
+        *out = page.into_bytes();
         Ok(ends)
     }
 }
 
-#[inline(always)]
-fn push_short_string(out: &mut Vec<u8>, word: u128, length: usize) {
-    let found = encode::below(word, 0x20) | encode::equal(word, b'"') | encode::equal(word, b'\\');
-    if encode::first(found, length) != 0 {
-        return push_string(out, &word.to_le_bytes()[..length]);
-    }
+/// What a JSON string can only hold behind a back-slash.
+const ESCAPED: Care<2> = Care { bytes: [b'"', b'\\'], below: 0x20 };
+
+/// Nothing to look for.
+const NO_CARE: Care<0> = Care { bytes: [], below: 0 };
+
+/// Appends `text`, which is UTF-8, as a JSON string. Only what must be escaped is.
+pub(crate) fn push_string(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
-    encode::push_short(out, word, length);
+    escape(text, |bytes| out.extend_from_slice(bytes));
     out.push(b'"');
 }
 
-/// Appends `text`, which is UTF-8, as a JSON string. Only what must be escaped is.
-pub(crate) fn push_string(out: &mut Vec<u8>, mut text: &[u8]) {
+/// Gives what stands between the quotes of a JSON string, piece by piece.
+fn escape(mut text: &[u8], mut put: impl FnMut(&[u8])) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    out.push(b'"');
-    if !encode::any(text, |byte| (byte < 0x20) | (byte == b'"') | (byte == b'\\')) {
-        out.extend_from_slice(text);
-        out.push(b'"');
-        return;
-    }
     loop {
         let (plain, rest) = text.split_at(plain_length(text));
-        out.extend_from_slice(plain);
+        put(plain);
         let Some((&byte, rest)) = rest.split_first() else {
-            break;
+            return;
         };
         let short = match byte {
             b'\n' => b'n',
@@ -231,11 +278,10 @@ pub(crate) fn push_string(out: &mut Vec<u8>, mut text: &[u8]) {
         };
         if short < 0x20 {
             let (high, low) = (DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]);
-            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            put(&[b'\\', b'u', b'0', b'0', high, low]);
         } else {
-            out.extend_from_slice(&[b'\\', short]);
+            put(&[b'\\', short]);
         }
         text = rest;
     }
-    out.push(b'"');
 }

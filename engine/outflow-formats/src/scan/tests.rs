@@ -1,7 +1,7 @@
 //! The kernels against each other and against the byte-by-byte machine, on every short text and on random long ones.
 
-use super::simd::Portable;
 use super::*;
+use crate::simd::{Portable, undouble};
 
 const MARKS: Marks = Marks { delimiter: b',', quote: b'"', escape: Escape::Double };
 
@@ -33,12 +33,22 @@ fn check(text: &[u8]) {
         assert_eq!(extent, plain::measure(text, MARKS), "{:?}", text.escape_ascii().to_string());
     }
     #[cfg(target_arch = "x86_64")]
-    if let Some(kernel) = simd::avx2::Avx2::detect() {
-        let mut fast = Index::default();
-        kernel.fill(&mut fast, text, MARKS);
-        assert_eq!(view(&fast), view(&portable));
-        assert_eq!(fast.regular, portable.regular);
-        assert_eq!(kernel.measure(text, MARKS), extent);
+    {
+        let fill = |run: &dyn Fn(Fill<'_>)| {
+            let mut fast = Index::default();
+            run(Fill { index: &mut fast, bytes: text, marks: MARKS });
+            assert_eq!(view(&fast), view(&portable));
+            assert_eq!(fast.regular, portable.regular);
+        };
+        let measure = Measure { bytes: text, marks: MARKS };
+        if let Some(kernel) = simd::avx2::Avx2::detect() {
+            fill(&|work| kernel.run(work));
+            assert_eq!(kernel.run(Measure { ..measure }), extent);
+        }
+        if let Some(kernel) = simd::avx512::Avx512::detect() {
+            fill(&|work| kernel.run(work));
+            assert_eq!(kernel.run(measure), extent);
+        }
     }
 }
 

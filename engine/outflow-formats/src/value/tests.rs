@@ -94,3 +94,20 @@ fn parts_are_json() {
     assert!(!supported(&DataType::Binary));
     assert!(!supported(&DataType::Duration(TimeUnit::Second)));
 }
+
+#[test]
+fn floats_read_back_and_are_as_short_as_can_be() {
+    let mut random = crate::scan::tests::Random(3);
+    for round in 0..200_000u64 {
+        let bits = (random.below(1 << 30) as u64) << 34 | (random.below(1 << 30) as u64) << 4 | (round % 16);
+        let value = if round % 2 == 0 { f64::from_bits(bits) } else { (bits >> 40) as f64 / 100.0 };
+        if value.is_finite() {
+            let mut out = Vec::new();
+            float(value, None, Style::Plain, &mut out).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            assert_eq!(text.parse::<f64>().unwrap().to_bits(), value.to_bits(), "{text}");
+            // Two texts may be as short and as near: there the last digit may differ.
+            assert_eq!(text.len(), value.to_string().len(), "{text} for {value}");
+        }
+    }
+}

@@ -4,6 +4,7 @@
 mod cldr;
 mod dates;
 mod filters;
+mod join;
 mod numbers;
 mod pieces;
 mod python_text;
@@ -16,15 +17,15 @@ use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
-use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::functions::string::expr_fn::concat;
-use datafusion::logical_expr::{Expr, lit, when};
+use datafusion::logical_expr::{Expr, lit};
 use outflow_spec::transform::{ContextColumn, ContextsTransform, OnUndefined};
 
 use super::{Place, TransformContext, columns};
 use crate::error::Result;
 use crate::reject::{self, RejectRule};
 use filters::Clock;
+use join::Part;
 use pieces::Piece;
 use template::Template;
 
@@ -114,22 +115,22 @@ fn expression(
     known: &[String],
     rules: &mut Vec<RejectRule>,
 ) -> Expr {
-    let mut parts = Vec::new();
+    let (mut parts, mut values) = (Vec::new(), Vec::new());
     for piece in pieces {
         let (name, default, source) = match piece {
             Piece::Text(value) => {
-                parts.push(text(value));
+                parts.push(Part::Text(value.clone()));
                 continue;
             }
             Piece::Column { name, default, source } => (name, default, source),
         };
-        let fallback = match (default, column.on_undefined) {
-            (Some(default), _) => default.as_str(),
-            (None, OnUndefined::Keep) => source,
-            (None, OnUndefined::Empty | OnUndefined::Error) => "",
+        let null = match (default, column.on_undefined) {
+            (Some(default), _) => default.clone(),
+            (None, OnUndefined::Keep) => source.clone(),
+            (None, OnUndefined::Empty | OnUndefined::Error) => String::new(),
         };
         if !known.contains(name) {
-            parts.push(text(fallback));
+            parts.push(Part::Text(null));
             continue;
         }
         let value = columns::as_text(frame, name);
@@ -137,19 +138,14 @@ fn expression(
             let message = format!("context `{}`: the column `{name}` is null", column.name);
             rules.push(RejectRule::new(value.clone().is_not_null(), UNDEFINED, message));
         }
-        parts.push(if default.is_some() {
-            let present = value.clone().not_eq(text(""));
-            // Null is not unequal to anything, so it gets the default too.
-            when(present, value.clone()).otherwise(text(fallback)).unwrap_or(value)
-        } else {
-            coalesce(vec![value, text(fallback)])
-        });
+        let empty = default.clone().unwrap_or_default();
+        parts.push(Part::Value { argument: values.len(), null, empty });
+        values.push(value);
     }
-    match parts.len() {
-        0 => text(""),
-        1 => parts.swap_remove(0),
-        _ => concat(parts),
+    if values.is_empty() {
+        return text(&parts.iter().map(Part::text).collect::<String>());
     }
+    join::call(parts, values)
 }
 
 fn text(value: &str) -> Expr {

@@ -1,16 +1,17 @@
 //! The kernel: normalise, digest and write each value of a column in one pass, into one buffer.
 
-use datafusion::arrow::array::builder::make_view;
 use datafusion::arrow::array::{Array, StringViewArray};
-use datafusion::arrow::buffer::Buffer;
 use datafusion::common::{Result, exec_datafusion_err};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
+use outflow_formats::memory::prefetch;
+use outflow_formats::views::{TextBuilder, TextEnd};
 use outflow_spec::transform::{DigestEncoding, HashAlgorithm};
 use sha1::Sha1;
+use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
 
 use super::normalize::{Scratch, Steps};
@@ -56,7 +57,33 @@ impl Algorithm {
     }
 }
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
+/// Rows between one whose text is fetched and the one that is digested.
+const AHEAD: usize = 12;
+
+/// The two hexadecimal digits of each byte.
+static HEX: [[u8; 2]; 256] = {
+    let (digits, mut table, mut byte) = (b"0123456789abcdef", [[0; 2]; 256], 0);
+    while byte < 256 {
+        table[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    table
+};
+
+/// The SHA-256 of the first `length` bytes, at most [`super::normalize::SHORT`], of a block: padded in place, no other copy is made.
+fn sha256_of_block(block: &mut [u8; 64], length: usize, digest: &mut [u8; 32]) {
+    // FIPS 180-4, 5.3.3.
+    let mut state =
+        [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19u32];
+    // FIPS 180-4, 5.1.1: a one, zeros, and the length in bits.
+    block[length] = 0x80;
+    block[length + 1..56].fill(0);
+    block[56..].copy_from_slice(&(length as u64 * 8).to_be_bytes());
+    compress256(&mut state, std::slice::from_ref(block));
+    for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(state) {
+        *bytes = word.to_be_bytes();
+    }
+}
 
 impl Digester {
     pub(super) fn new(
@@ -79,45 +106,61 @@ impl Digester {
 
     /// The digests of a column. Null and empty stay as they are.
     pub(super) fn digest(&self, column: &StringViewArray) -> Result<StringViewArray> {
-        let width = self.width();
-        let mut data: Vec<u8> = Vec::with_capacity(width * column.len());
-        let mut views: Vec<u128> = Vec::with_capacity(column.len());
+        let mut digests = TextBuilder::with_capacity(column.len(), self.width() * column.len());
         let mut scratch = Scratch::default();
-        for value in column {
-            let start = data.len();
-            match value {
-                Some(text) if self.skip_hashed && self.is_digest(text) => data.extend_from_slice(text.as_bytes()),
-                Some(text) => {
-                    let text = self.steps.apply(text, &mut scratch);
-                    if !text.is_empty() {
-                        self.write(text.as_bytes(), &mut data);
-                    }
-                }
-                None => {}
+        for (row, value) in column.iter().enumerate() {
+            // The texts lie apart, in bytes that another processor has read.
+            if row + AHEAD < column.len() {
+                prefetch(column.value(row + AHEAD).as_bytes());
             }
-            let offset = u32::try_from(start).map_err(|_| exec_datafusion_err!("a batch of digests is over 4 GiB"))?;
-            views.push(make_view(&data[start..], 0, offset));
+            match value {
+                None => digests.push_null(),
+                Some(text) if self.skip_hashed && self.is_digest(text) => digests.push_with(|out| out.push_str(text)),
+                Some(text) => {
+                    let mut digest = [0; 32];
+                    let present = self.one(text, &mut scratch, &mut digest);
+                    digests.push_with(|out| {
+                        if present {
+                            self.write(&digest[..self.algorithm.length()], out);
+                        }
+                    });
+                }
+            }
         }
-        let buffers = if data.is_empty() { Vec::new() } else { vec![Buffer::from_vec(data)] };
-        Ok(StringViewArray::try_new(views.into(), buffers, column.nulls().cloned())?)
+        digests.finish().map_err(|cause| exec_datafusion_err!("{cause}"))
     }
 
-    fn write(&self, text: &[u8], out: &mut Vec<u8>) {
-        let mut digest = [0; 32];
-        self.algorithm.digest(text, &mut digest);
-        let digest = &digest[..self.algorithm.length()];
-        match self.encoding {
-            DigestEncoding::Hex => {
-                for &byte in digest {
-                    out.extend([HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-                }
+    /// Digests one text, unless it is empty; tells which.
+    #[inline]
+    fn one(&self, text: &str, scratch: &mut Scratch, digest: &mut [u8; 32]) -> bool {
+        if matches!(self.algorithm, Algorithm::Sha256)
+            && let Some(length) = self.steps.apply_short(text, scratch)
+        {
+            if length > 0 {
+                sha256_of_block(&mut scratch.block, length, digest);
             }
-            DigestEncoding::Base64 => {
-                let mut written = [0; 44];
-                let length = STANDARD.encode_slice(digest, &mut written).expect("44 bytes hold 32 in Base64");
-                out.extend_from_slice(&written[..length]);
-            }
+            return length > 0;
         }
+        let text = self.steps.apply(text, scratch);
+        if !text.is_empty() {
+            self.algorithm.digest(text.as_bytes(), digest);
+        }
+        !text.is_empty()
+    }
+
+    #[inline]
+    fn write(&self, digest: &[u8], out: &mut TextEnd<'_>) {
+        let mut written = [0; 64];
+        let length = match self.encoding {
+            DigestEncoding::Hex => {
+                for (digits, &byte) in written.as_chunks_mut().0.iter_mut().zip(digest) {
+                    *digits = HEX[usize::from(byte)];
+                }
+                digest.len() * 2
+            }
+            DigestEncoding::Base64 => STANDARD.encode_slice(digest, &mut written).expect("64 bytes hold 32 in Base64"),
+        };
+        out.push_str(std::str::from_utf8(&written[..length]).expect("digits are ASCII"));
     }
 
     /// The length of a written digest.

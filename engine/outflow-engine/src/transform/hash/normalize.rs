@@ -17,18 +17,76 @@ pub(super) struct PhoneRules {
 pub(super) struct Steps {
     steps: Vec<Normalizer>,
     phone: PhoneRules,
+    /// Whether no step but trimming and lower case is asked for, and which of these.
+    short: Option<Short>,
 }
 
+/// The steps that a short ASCII text needs no buffers for.
+#[derive(Clone, Copy, Debug)]
+struct Short {
+    trim: bool,
+    lowercase: bool,
+}
+
+/// The longest text that one block of SHA-256 holds.
+pub(super) const SHORT: usize = 55;
+
 /// Room for the text between the steps.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scratch {
     current: String,
     next: String,
+    /// A short text.
+    pub(super) block: [u8; 64],
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self { current: String::new(), next: String::new(), block: [0; 64] }
+    }
 }
 
 impl Steps {
     pub(super) fn new(steps: Vec<Normalizer>, phone: PhoneRules) -> Self {
-        Self { steps, phone }
+        let simple = |step: &Normalizer| matches!(step, Normalizer::Trim | Normalizer::Lowercase);
+        let short = steps.iter().all(simple).then(|| Short {
+            trim: steps.contains(&Normalizer::Trim),
+            lowercase: steps.contains(&Normalizer::Lowercase),
+        });
+        Self { steps, phone, short }
+    }
+
+    /// Leaves the text after all steps at the start of the block and gives its length, if it is short ASCII and the
+    /// steps are simple; else use [`Steps::apply`].
+    #[inline]
+    pub(super) fn apply_short(&self, text: &str, scratch: &mut Scratch) -> Option<usize> {
+        let Short { trim, lowercase } = self.short?;
+        let mut text = text.as_bytes();
+        if text.len() > 64 || !text.is_ascii() {
+            return None;
+        }
+        if trim {
+            // What Unicode calls white space, as far as it is ASCII.
+            let blank = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ');
+            while let [first, rest @ ..] = text
+                && blank(first)
+            {
+                text = rest;
+            }
+            while let [rest @ .., last] = text
+                && blank(last)
+            {
+                text = rest;
+            }
+        }
+        if text.len() > SHORT {
+            return None;
+        }
+        scratch.block[..text.len()].copy_from_slice(text);
+        if lowercase {
+            scratch.block.make_ascii_lowercase();
+        }
+        Some(text.len())
     }
 
     /// The text after all steps.

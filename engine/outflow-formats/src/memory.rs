@@ -1,0 +1,35 @@
+//! Memory between batches, and between memory and processor.
+
+#![allow(unsafe_code)]
+
+/// Has the allocator keep what is freed for the next batch, as long as the process lives. It would give pieces of a
+/// megabyte back to the system each time, which then clears them before it lends them again: a sixth of a run.
+///
+/// Threads share what is kept: a batch is made on one and freed on another.
+///
+/// Call it before threads are started.
+pub fn keep() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let arenas = i32::try_from(processors.div_ceil(4)).unwrap_or(i32::MAX);
+        let settings =
+            [(libc::M_MMAP_THRESHOLD, 64 << 20), (libc::M_TRIM_THRESHOLD, 256 << 20), (libc::M_ARENA_MAX, arenas)];
+        for (setting, value) in settings {
+            // SAFETY: `mallopt` takes any two numbers, and is called before there is another thread.
+            unsafe { libc::mallopt(setting, value) };
+        }
+    }
+}
+
+/// Has the processor fetch the first bytes of a text that is read soon.
+#[inline(always)]
+pub fn prefetch(text: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: fetching ahead reads nothing, whatever the address, and every processor of this kind can.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(text.as_ptr().cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = text;
+}

@@ -1,0 +1,105 @@
+//! Compares 64 bytes at once, with AVX-512 or AVX2 where the processor has it. The only place with processor
+//! instructions; knows nothing of cells.
+//!
+//! Safety of the whole module: the functions marked with `target_feature` and the instructions they use need a
+//! processor with the features named there. They are reached in two ways only: through a value of `Avx2` or `Avx512`,
+//! which is made by its `detect` alone, after it asked the processor; or from one another.
+
+#![allow(unsafe_code)]
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
+
+/// The operations that walks over text need.
+pub(crate) trait Kernel: Copy {
+    /// Whether comparing 64 bytes costs about as much as comparing one.
+    const FAST: bool;
+
+    /// A bit for each byte of `block` that equals `byte`.
+    fn equal(self, block: &[u8; 64], byte: u8) -> u64;
+    /// A bit for each byte of `block` that is less than `limit`.
+    fn below(self, block: &[u8; 64], limit: u8) -> u64;
+    /// Each bit becomes the parity of itself and all the bits below it.
+    fn prefix_xor(self, bits: u64) -> u64;
+}
+
+/// What is compiled anew for each kernel. All that it calls and that uses the kernel must be `inline(always)`.
+pub(crate) trait Work {
+    /// What comes of it.
+    type Output;
+
+    /// Does it.
+    fn run<K: Kernel>(self, kernel: K) -> Self::Output;
+}
+
+/// Does work with the best kernel that the processor has.
+#[inline]
+pub(crate) fn run<W: Work>(work: W) -> W::Output {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(kernel) = avx512::Avx512::detect() {
+        return kernel.run(work);
+    } else if let Some(kernel) = avx2::Avx2::detect() {
+        return kernel.run(work);
+    }
+    work.run(Portable)
+}
+
+/// Works on any processor.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable;
+
+impl Kernel for Portable {
+    const FAST: bool = false;
+
+    #[inline(always)]
+    fn equal(self, block: &[u8; 64], byte: u8) -> u64 {
+        bits(block, |other| other == byte)
+    }
+
+    #[inline(always)]
+    fn below(self, block: &[u8; 64], limit: u8) -> u64 {
+        bits(block, |other| other < limit)
+    }
+
+    #[inline(always)]
+    fn prefix_xor(self, mut bits: u64) -> u64 {
+        for shift in [1, 2, 4, 8, 16, 32] {
+            bits ^= bits << shift;
+        }
+        bits
+    }
+}
+
+#[inline(always)]
+fn bits(block: &[u8; 64], is: impl Fn(u8) -> bool) -> u64 {
+    let mut bits = 0;
+    for (position, &byte) in block.iter().enumerate() {
+        bits |= u64::from(is(byte)) << position;
+    }
+    bits
+}
+
+/// Appends `inner` with one quote for each two; quotes in it stand in pairs. Tells whether it did: not every processor
+/// can.
+pub(crate) fn undouble(inner: &[u8], quote: u8, out: &mut Vec<u8>) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(kernel) = avx2::Avx2::detect() {
+        kernel.undouble(inner, quote, out);
+        return true;
+    }
+    let _ = (inner, quote, out);
+    false
+}
+
+/// Writes `text` to the front of `out`, which has room for twice as much and 16 bytes more, with two quotes for each
+/// one. Gives the length, unless the processor cannot.
+pub(crate) fn double(text: &[u8], quote: u8, out: &mut [u8]) -> Option<usize> {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(kernel) = avx2::Avx2::detect() {
+        return Some(kernel.double(text, quote, out));
+    }
+    let _ = (text, quote, out);
+    None
+}
