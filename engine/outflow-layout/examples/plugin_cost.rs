@@ -91,7 +91,7 @@ async fn layout() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn first_use(name: &str, wasm: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
-    let folder = tempfile::tempdir()?;
+    let (folder, schema) = (tempfile::tempdir()?, contacts()?.schema());
     println!("{name}, {} KiB", wasm.len() >> 10);
     for use_of in ["first use", "later use"] {
         // A host of its own, as each process has one.
@@ -101,7 +101,7 @@ async fn first_use(name: &str, wasm: &[u8]) -> Result<(), Box<dyn std::error::Er
             host.load(name, wasm)?.open(&simon_options(), &run()).await?;
         } else {
             let plugin = host.load_transform(name, wasm)?;
-            plugin.open(&json!({"emails": ["email"]}), &contacts()?.schema(), None).await?;
+            plugin.open(&json!({"emails": ["email"]}), &schema, None).await?;
         }
         println!("  {use_of}         {:8.2} ms", millis(from.elapsed()));
     }
