@@ -10,6 +10,9 @@ import duckdb
 from suite.peers import on_duckdb
 from suite.workloads import CALL_COLUMNS, EVENT_COLUMNS, IDENTIFIED_COLUMNS, SPLIT_COLUMNS
 
+# What DuckDB says of a file that does not hold what it should.
+Unreadable = duckdb.Error
+
 SCALAR_CALL_COLUMNS = ["type", "messageId", "userId", "timestamp", "event", "name", "groupId", "previousId"]
 WRAP = 2**64
 

@@ -37,7 +37,10 @@ class Verifier:
         if self._by_row(workload):
             found = fingerprint(reference.delivered(workload, folder))
         else:
-            found = digests.delivered(workload, folder, self.home.root)
+            try:
+                found = digests.delivered(workload, folder, self.home.root)
+            except digests.Unreadable as fault:
+                raise Failed(f"what was written cannot be read: {str(fault).strip().splitlines()[0]}") from fault
         if found[:2] != wanted[:2]:
             raise Failed(f"other rows than the reference: {found[0]:,} with sum {found[1]}, not {wanted[0]:,} with {wanted[1]}")
         # Of W4 every file has its order, of W5 none has; neither is compared.
