@@ -1,6 +1,6 @@
 //! Link settings of the binary, and the files inside it: relative relocations are packed and equal functions kept once
-//! where the linker knows how, which takes ten megabytes off; reference pipelines and plugin templates are embedded as
-//! they lie in the repository.
+//! where the linker knows how, the first of which took seven megabytes off; reference pipelines and plugin templates are
+//! embedded as they lie in the repository.
 
 use std::path::Path;
 
