@@ -62,6 +62,13 @@ impl Shared {
         Postgres::shared().sql(&self.database, statement)
     }
 
+    /// A worker whose lease is gone ends with the exit code that says so.
+    fn expect_beaten(&self, worker: &Running, state: &str, story: &str) {
+        let code = worker.wait(Duration::from_secs(60));
+        let report = std::fs::read_to_string(self.path(&format!("{state}.json")));
+        assert_eq!(code, Some(6), "{story}: {report:?}");
+    }
+
     /// Each row once at the target, and one delivery published in the ledger for each window.
     fn expect(&self, windows: usize, story: &str) {
         let files = files_below(&self.path("out"));
@@ -107,7 +114,7 @@ fn f06_a_worker_that_wakes_up_after_its_lease_commits_nothing() {
         shared.expect(1, point);
         let before = shared.sql("SELECT id, state, epoch, attempt, published_at FROM slot ORDER BY id");
         wake(&first);
-        assert_eq!(first.wait(Duration::from_secs(60)), Some(6), "{point}");
+        shared.expect_beaten(&first, "one", point);
         assert_eq!(
             shared.sql("SELECT id, state, epoch, attempt, published_at FROM slot ORDER BY id"),
             before,
@@ -152,7 +159,7 @@ fn f33_leases_go_by_the_clock_of_the_database() {
         assert!(left > 3_000 && waited >= Duration::from_millis(left), "{skew}: {left} ms were left, {waited:?}");
         assert!(waited < Duration::from_secs(60), "{skew}: {waited:?}");
         wake(&first);
-        assert_eq!(first.wait(Duration::from_secs(60)), Some(6));
+        shared.expect_beaten(&first, "one", skew);
         shared.expect(1, skew);
         wrong().run().expect_code(0).expect_stdout("already delivered");
         shared.input("second");

@@ -25,6 +25,8 @@ const ROWS: usize = 65_536;
 const ROUNDS: usize = 25;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // As the program does.
+    outflow_formats::memory::keep();
     let target = Path::new(env!("OUT_DIR")).join("plugins-target");
     let wasm = std::fs::read(nested::build(&target, &["normalise"])?.join("normalise.wasm"))?;
     tokio::runtime::Runtime::new()?.block_on(async {

@@ -4,28 +4,37 @@
 /// it has a name and a domain.
 pub fn email(raw: &str, gmail: bool, out: &mut String) -> bool {
     let trimmed = raw.trim();
-    let start = out.len();
-    if trimmed.is_ascii() {
-        out.push_str(trimmed);
-        out[start..].make_ascii_lowercase();
-    } else {
-        out.push_str(&trimmed.to_lowercase());
-    }
-    let Some(at) = out[start..].rfind('@').map(|at| start + at) else { return false };
-    let valid = at > start && at + 1 < out.len();
-    if gmail && matches!(&out[at..], "@gmail.com" | "@googlemail.com") {
-        let end = out[start..at].find('+').map_or(at, |plus| start + plus);
-        if end < at || out[start..end].contains('.') {
-            let name: String = out[start..end].chars().filter(|c| *c != '.').collect();
-            out.replace_range(start..at, &name);
+    let lowered;
+    let text = match trimmed.is_ascii() {
+        true => trimmed,
+        false => {
+            lowered = trimmed.to_lowercase();
+            &lowered
         }
+    };
+    let Some((name, domain)) = text.rsplit_once('@') else {
+        push_lower(text, out);
+        return false;
+    };
+    if gmail && ["gmail.com", "googlemail.com"].iter().any(|known| domain.eq_ignore_ascii_case(known)) {
+        let mailbox = name.split_once('+').map_or(name, |(mailbox, _)| mailbox);
+        mailbox.split('.').for_each(|part| push_lower(part, out));
+        push_lower(&text[name.len()..], out);
+    } else {
+        push_lower(text, out);
     }
-    valid
+    !name.is_empty() && !domain.is_empty()
+}
+
+fn push_lower(text: &str, out: &mut String) {
+    let start = out.len();
+    out.push_str(text);
+    out[start..].make_ascii_lowercase();
 }
 
 /// A phone number as its ASCII digits. Returns whether it has any.
 pub fn phone(raw: &str, out: &mut String) -> bool {
     let start = out.len();
-    out.extend(raw.chars().filter(char::is_ascii_digit));
+    out.extend(raw.bytes().filter(u8::is_ascii_digit).map(char::from));
     out.len() > start
 }

@@ -73,6 +73,7 @@ impl<'a> View<'a> for Text<'a> {
 
 impl<'a> Text<'a> {
     /// The text of a row; none when it is null.
+    #[inline]
     pub fn get(&self, row: usize) -> Option<&'a str> {
         if self.nulls.is_null(row) { None } else { self.text.get(range(self.offsets, row)?) }
     }
@@ -259,11 +260,13 @@ impl TextBuilder {
     }
 
     /// Appends a row whose text is what `write` appends.
+    #[inline]
     pub fn push_with(&mut self, write: impl FnOnce(&mut String)) {
         write(&mut self.text);
         self.close(true);
     }
 
+    #[inline]
     fn close(&mut self, valid: bool) {
         self.valid.push(valid);
         self.offsets.push(self.text.len() as i32);

@@ -223,8 +223,9 @@ impl Ledger {
         serde_json::from_str(text).map_err(|error| corrupt(&self.name, &error.to_string()))
     }
 
+    /// What failed. A server throws out whoever sleeps in a transaction: once the lease is lost, that is why.
     pub(super) fn failure(&self, doing: &str, error: sqlx::Error) -> Error {
-        failure(self.kind, &self.name, doing, error)
+        self.is_lost().unwrap_or_else(|| failure(self.kind, &self.name, doing, error))
     }
 
     /// Whether a write that failed is to be made again: the server went away, and comes back after a moment.

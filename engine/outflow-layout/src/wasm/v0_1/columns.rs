@@ -40,7 +40,7 @@ pub fn pack(column: &ArrayRef, children: &mut Vec<guest::Array>) -> Result<guest
         DataType::Utf8View => {
             let texts = column.as_string_view();
             let mut offsets = Vec::with_capacity(texts.len() + 1);
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(texts.total_bytes_len());
             offsets.push(0);
             for text in texts {
                 bytes.extend_from_slice(text.unwrap_or_default().as_bytes());
