@@ -15,6 +15,8 @@ use outflow_spec::{
 };
 use serde_json::{Value, json};
 
+use crate::support::process::repository;
+
 /// One variable and one file are there; nothing else is.
 struct Fixture;
 
@@ -95,12 +97,8 @@ fn read(language: &Language, text: &str) -> Loaded {
     load_every(text, &LoadOptions { language, lookup: &Fixture, project: Some(&project) })
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace is there")
-}
-
 fn corpus(kind: &str) -> Vec<PathBuf> {
-    let folder = root().join("tests/lint").join(kind);
+    let folder = repository().join("tests/lint").join(kind);
     let entries = fs::read_dir(&folder).expect("the corpus is there");
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a readable entry").path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
@@ -166,7 +164,7 @@ fn simon_rules_of_the_file() {
         ("SIMON-7", "bucket-trailing-slash", "OF401", "ends with a slash"),
         ("SIMON-8", "path-slashes", "OF402", "starts and ends with a slash"),
     ] {
-        let path = root().join(format!("tests/lint/invalid/{stem}.yaml"));
+        let path = repository().join(format!("tests/lint/invalid/{stem}.yaml"));
         let loaded = read(&language, &fs::read_to_string(path).expect("a readable file"));
         let found = loaded.findings.iter().find(|finding| finding.code.code == code);
         let found = found.unwrap_or_else(|| panic!("{requirement}: {stem} lacks {code}"));
@@ -177,11 +175,11 @@ fn simon_rules_of_the_file() {
 
 #[test]
 fn machine_formats() {
-    let path = root().join("tests/lint/invalid/many-at-once.yaml");
+    let path = repository().join("tests/lint/invalid/many-at-once.yaml");
     let text = fs::read_to_string(&path).expect("a readable file");
     let loaded = read(&language(), &text);
     let reports = [Report { path: "many-at-once.yaml", text: &text, findings: &loaded.findings }];
-    let folder = root().join("tests/lint/formats");
+    let folder = repository().join("tests/lint/formats");
     fs::create_dir_all(&folder).expect("a folder for expectations");
     for (name, rendered) in [
         ("concise.txt", render::concise(&reports)),
@@ -255,7 +253,7 @@ fn shipped_layouts() -> Vec<LayoutSchema> {
 
 /// The pipelines that are part of the repository.
 fn shipped_pipelines() -> Vec<PathBuf> {
-    let mut folders = vec![root().join("pipelines")];
+    let mut folders = vec![repository().join("pipelines")];
     let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("a readable folder") {
@@ -285,8 +283,8 @@ fn shipped_pipelines_have_no_findings() {
 #[test]
 fn the_published_schema_is_fresh() {
     let layouts = shipped_layouts();
-    expect_file(&root().join("schemas/pipeline.schema.json"), &format!("{:#}\n", schema(&layouts)));
-    expect_file(&root().join("schemas/project.schema.json"), &format!("{:#}\n", project_schema()));
+    expect_file(&repository().join("schemas/pipeline.schema.json"), &format!("{:#}\n", schema(&layouts)));
+    expect_file(&repository().join("schemas/project.schema.json"), &format!("{:#}\n", project_schema()));
 }
 
 /// check-jsonschema and ajv with the published schema refuse exactly the files that have a finding of the
@@ -318,7 +316,7 @@ fn other_linters_agree() {
     fs::write(&schema_file, schema(&layouts()).to_string()).expect("writing the schema");
     assert_eq!(refused_by_check_jsonschema(&folder, &schema_file, &files), ours, "check-jsonschema differs");
     assert_eq!(refused_by_ajv(&folder, &schema_file, &files), ours, "ajv differs");
-    let published = root().join("schemas/pipeline.schema.json");
+    let published = repository().join("schemas/pipeline.schema.json");
     let shipped: Vec<String> = shipped_pipelines().iter().filter_map(|path| path.to_str()).map(str::to_owned).collect();
     assert_eq!(refused_by_check_jsonschema(&folder, &published, &shipped), BTreeSet::new());
     assert_eq!(refused_by_ajv(&folder, &published, &shipped), BTreeSet::new());
@@ -349,7 +347,7 @@ fn refused_by_ajv(folder: &Path, schema: &Path, files: &[String]) -> BTreeSet<St
         install(Command::new("npm").args(["install", "--silent", "--no-audit", "--prefix"]).arg(folder).args(packages));
     }
     let script = folder.join("ajv.cjs");
-    fs::copy(root().join("tests/lint/ajv.cjs"), &script).expect("copying the script");
+    fs::copy(repository().join("tests/lint/ajv.cjs"), &script).expect("copying the script");
     let output = Command::new("node").arg(script).arg(schema).args(files).output().expect("node runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "ajv said {said}");

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::common::spawn_buffered;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
@@ -19,12 +20,14 @@ use crate::counters::Counters;
 use crate::dead_letter::DeadLetter;
 use crate::encrypt::Encryption;
 use crate::error::{Error, Result};
+use crate::lane::{self, Road};
 use crate::ledger::LastNumbers;
 use crate::pipeline::Pipeline;
-use crate::plan::{self, LaidOutput, PlannedOutput};
+use crate::plan::{self, Flow, LaidOutput, Lanes, PlannedOutput};
 use crate::progress::Progress;
 use crate::source::arrivals::{Arrived, Wanted};
-use crate::source::{Input, Reading};
+use crate::source::files::FilesTable;
+use crate::source::{Input, InputTable, Reading};
 use crate::spool::{self, Spool, SpooledFile, running};
 use crate::tee::Tee;
 use crate::transform::{Notes, TransformContext};
@@ -137,7 +140,7 @@ pub async fn extract(
         let counters = Counters::for_outputs(extraction.numbers, &outputs)?;
         let rows = plan::kept(rows, &outputs, dead)?;
         let writing = Writing { session, view: extraction.view, counters: counters.clone(), dead };
-        let files = writing.run(source, rows, outputs, spool, &layout).await?;
+        let files = writing.run(&table, source, rows, outputs, spool, &layout).await?;
         reads += table.reads();
         if !input.widen(&table)? {
             dead.finish()?;
@@ -212,6 +215,7 @@ impl Writing<'_> {
     /// Writes the files of every output, in one pass over the source.
     async fn run(
         &self,
+        table: &InputTable,
         source: Tee,
         rows: DataFrame,
         outputs: Vec<Output>,
@@ -227,9 +231,12 @@ impl Writing<'_> {
         }
         // Plans are made from the files up to the source, so that each knows its readers; rows flow the other way.
         let pass = tee.plan().await.map_err(Error::while_running)?;
-        let read = source.plan().await.map_err(Error::while_running)?.start()?;
-        let pass = pass.start()?;
-        let planned = ready.into_iter().map(|ready| self.begin(ready, beside)).collect::<Result<Vec<_>>>()?;
+        let read = source.plan().await.map_err(Error::while_running)?;
+        let carries = pass.carries() && read.carries() && ready.iter().all(|ready| lane::carries(ready.plan.as_ref()));
+        let lanes = table.carries().filter(|_| carries).map(|files| (files, read.beginning()));
+        let (read, pass) = (read.start()?, pass.start()?);
+        let begin = |ready| self.begin(ready, beside, lanes.as_ref());
+        let planned = ready.into_iter().map(begin).collect::<Result<Vec<_>>>()?;
         let writes = planned.into_iter().enumerate().map(|(number, planned)| spool.write(planned, layout, number));
         // The first failure of any ends all.
         let passed = try_join3(read.ended(), pass.ended(), try_join_all(writes)).await;
@@ -252,10 +259,23 @@ impl Writing<'_> {
     }
 
     /// Lets the rows of an output flow; in a task of its own where it runs beside others.
-    fn begin(&self, ready: Ready, beside: bool) -> Result<PlannedOutput> {
+    fn begin(
+        &self,
+        ready: Ready,
+        beside: bool,
+        lanes: Option<&(&Arc<FilesTable>, SchemaRef)>,
+    ) -> Result<PlannedOutput> {
         let Ready { laid, plan, context } = ready;
-        let rows = execute_stream(plan, context).map_err(|cause| running(cause).while_running())?;
-        let rows = if beside { spawn_buffered(rows, WAITING) } else { rows };
+        let rows = match lanes {
+            Some((table, schema)) => {
+                let (table, schema, road) = ((*table).clone(), schema.clone(), Road::new(plan, context));
+                Flow::Lanes(Lanes { table, schema, road })
+            }
+            None => {
+                let rows = execute_stream(plan, context).map_err(|cause| running(cause).while_running())?;
+                Flow::Batches(if beside { spawn_buffered(rows, WAITING) } else { rows })
+            }
+        };
         let counters = self.counters.of(&laid.output);
         Ok(PlannedOutput { output: laid.output, rows, schema: laid.schema, counters })
     }

@@ -13,6 +13,7 @@ pub mod encrypt;
 pub mod error;
 pub mod extract;
 pub mod kill_point;
+pub mod lane;
 pub mod ledger;
 pub mod membership;
 pub mod notify;

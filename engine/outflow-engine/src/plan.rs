@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::UnnestOptions;
 use datafusion::datasource::TableProvider;
@@ -14,15 +15,20 @@ use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
 use datafusion::functions::expr_fn::{regexp_like, regexp_replace};
 use datafusion::logical_expr::{Expr, cast, ident, lit, when};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use outflow_formats::format::Format;
 use outflow_layout::layout::{self, Dataset, Output, Rule};
 
 use crate::counters::OutputCounters;
 use crate::dead_letter::DeadLetter;
 use crate::error::{Error, Result};
+use crate::lane::Road;
 use crate::operator;
 use crate::reject::{self, RejectRule};
 use crate::source::HIDDEN;
+use crate::source::files::FilesTable;
+use crate::spool::running;
 use crate::transform::{self, TransformContext};
 
 /// Prefix of the written columns within the plan, where no two may have one name.
@@ -41,12 +47,44 @@ pub struct LaidOutput {
     pub schema: SchemaRef,
 }
 
+/// Rows that are ready to flow.
+pub enum Flow {
+    /// One batch after the other.
+    Batches(SendableRecordBatchStream),
+    /// In lanes, which may go on from where the rows leave them.
+    Lanes(Lanes),
+}
+
+/// Rows of files that are carried in lanes.
+pub struct Lanes {
+    /// The files.
+    pub table: Arc<FilesTable>,
+    /// The columns that are read of them.
+    pub schema: SchemaRef,
+    /// What carries them.
+    pub road: Road,
+}
+
+impl Flow {
+    /// What becomes of the rows, in order: `finish` in lanes, or `otherwise` behind each other.
+    pub fn through<T: Send + 'static>(
+        self,
+        finish: impl Fn(RecordBatch) -> Result<T> + Clone + Send + Sync + 'static,
+        otherwise: impl Fn(RecordBatch) -> T + Send + 'static,
+    ) -> BoxStream<'static, Result<T>> {
+        match self {
+            Self::Batches(rows) => rows.map(move |batch| batch.map(&otherwise).map_err(running)).boxed(),
+            Self::Lanes(Lanes { table, schema, road }) => table.carried(schema, road, finish),
+        }
+    }
+}
+
 /// One output of the layout, its rows ready to flow.
 pub struct PlannedOutput {
     /// What the layout asked for.
     pub output: Output,
     /// The rows: the written columns, then the partition values as text.
-    pub rows: SendableRecordBatchStream,
+    pub rows: Flow,
     /// Columns written, in order; where names repeat, only here.
     pub schema: SchemaRef,
     /// The numbers of its files.

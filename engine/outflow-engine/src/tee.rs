@@ -18,11 +18,11 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::DataFrame;
-use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 use crate::error::{Error, Result};
+use crate::lane::{self, Lane};
 use crate::spool::running;
 
 /// Batches that may wait for a reader.
@@ -81,7 +81,17 @@ impl Tee {
 }
 
 impl Pass {
-    /// Begins the pass. A lone reader gets the rows themselves.
+    /// Whether its rows can be carried in lanes to the one plan that reads them.
+    pub fn carries(&self) -> bool {
+        self.readers.iter().map(Vec::len).sum::<usize>() == 1 && lane::carries(self.plan.as_ref())
+    }
+
+    /// The columns that it begins with, if it carries.
+    pub fn beginning(&self) -> SchemaRef {
+        lane::beginning(self.plan.as_ref())
+    }
+
+    /// Begins the pass. A lone reader executes the plan itself, in lanes if it is executed in such.
     pub fn start(self) -> Result<Pump> {
         let Self { plan, context, columns, readers } = self;
         let waiting = MemoryConsumer::new("rows read twice").register(context.memory_pool());
@@ -91,14 +101,14 @@ impl Pass {
             // What no plan reads is not executed.
             return Ok(Pump(None));
         }
-        let rows = execute_stream(plan, context).map_err(running)?;
         if let [(reader, _)] = readers.as_slice() {
-            reader.read(&columns, rows);
+            reader.read(&columns, Feed::Plan(plan));
             return Ok(Pump(None));
         }
+        let rows = execute_stream(plan, context).map_err(running)?;
         let connect = |(reader, several): &(&Arc<Reader>, bool)| {
             let (sender, batches) = channel(reader.schema.clone(), several.then(|| waiting.new_empty()));
-            reader.read(&columns, batches);
+            reader.read(&columns, Feed::Batches(batches));
             sender
         };
         let senders = readers.iter().map(connect).collect();
@@ -223,8 +233,14 @@ struct Reader {
     /// Columns it reads, by their place in the rows.
     columns: Vec<usize>,
     schema: SchemaRef,
-    /// Where its batches come from, until it is executed.
-    feed: Mutex<Option<BoxStream<'static, QueryResult<RecordBatch>>>>,
+    /// Where its batches come from, until it is executed, and the columns among theirs that it reads.
+    feed: Mutex<Option<(Vec<usize>, Feed)>>,
+}
+
+/// Where the batches of a reader come from.
+enum Feed {
+    Plan(Arc<dyn ExecutionPlan>),
+    Batches(SendableRecordBatchStream),
 }
 
 impl fmt::Debug for Reader {
@@ -235,16 +251,26 @@ impl fmt::Debug for Reader {
 
 impl Reader {
     /// Takes batches with the columns `given`, by their place in the rows.
-    fn read(&self, given: &[usize], batches: SendableRecordBatchStream) {
+    fn read(&self, given: &[usize], feed: Feed) {
         let columns = self.columns.iter().filter_map(|column| given.binary_search(column).ok()).collect::<Vec<_>>();
-        let schema = self.schema.clone();
-        let batches = batches.map(move |batch| {
-            let batch = batch?;
-            let arrays = columns.iter().map(|&column| batch.column(column).clone()).collect();
-            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-            Ok(RecordBatch::try_new_with_options(schema.clone(), arrays, &options)?)
-        });
-        *lock(&self.feed) = Some(batches.boxed());
+        *lock(&self.feed) = Some((columns, feed));
+    }
+
+    /// What it reads: once, or once in each lane.
+    fn rows(&self, context: Arc<TaskContext>) -> QueryResult<(Vec<usize>, SendableRecordBatchStream)> {
+        let mut feed = lock(&self.feed);
+        if let (Some((columns, Feed::Plan(plan))), Some(_)) = (&*feed, Lane::of(&context)) {
+            return Ok((columns.clone(), execute_stream(plan.clone(), context)?));
+        }
+        match feed.take() {
+            Some((columns, Feed::Plan(plan))) => Ok((columns, execute_stream(plan, context)?)),
+            Some((columns, Feed::Batches(batches))) => Ok((columns, batches)),
+            None => {
+                let error = Error::user("a query reads its input anew for each step, as recursive queries do")
+                    .hint("the rows pass once; say it with joins, aggregates or window functions");
+                Err(DataFusionError::External(Box::new(error)))
+            }
+        }
     }
 }
 
@@ -253,12 +279,19 @@ impl PartitionStream for Reader {
         &self.schema
     }
 
-    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let batches = lock(&self.feed).take().unwrap_or_else(|| {
-            let error = Error::user("a query reads its input anew for each step, as recursive queries do")
-                .hint("the rows pass once; say it with joins, aggregates or window functions");
-            stream::once(async { Err(DataFusionError::External(Box::new(error))) }).boxed()
-        });
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let schema = self.schema.clone();
+        let batches = match self.rows(context) {
+            Err(error) => stream::once(async { Err(error) }).boxed(),
+            Ok((columns, rows)) => rows
+                .map(move |batch| {
+                    let batch = batch?;
+                    let arrays = columns.iter().map(|&column| batch.column(column).clone()).collect();
+                    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                    Ok(RecordBatch::try_new_with_options(schema.clone(), arrays, &options)?)
+                })
+                .boxed(),
+        };
         Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches))
     }
 }

@@ -206,6 +206,39 @@ async fn outputs_share_one_pass_over_the_input() {
     assert_eq!(outcome.records("count"), [ROWS.to_string()]);
 }
 
+/// Several threads carry a lone output's rows from reading to encoding; rows and rejects, of the reader and of a rule, are
+/// told in input order all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn lanes_keep_the_order_of_rows_and_rejects() {
+    const ROWS: usize = 700_000;
+    let mut text = rows(ROWS);
+    assert!(text.len() > 10 << 20);
+    // Every 70,000th row has a field too many.
+    let (bad, broken) = (|id: usize| id.is_multiple_of(70_000), |id: usize| id % 50_001 == 7);
+    text = text.lines().enumerate().fold(String::with_capacity(text.len()), |mut text, (line, row)| {
+        text += row;
+        text += if line > 0 && bad(line - 1) { ",more\n" } else { "\n" };
+        text
+    });
+    let bench = Bench { transforms: json!([{"derive": {"shout": "upper(name)"}}]), ..Bench::new(&text) };
+    let lone = Output {
+        rules: vec![rule("CAST(id AS BIGINT) % 50001 <> 7", "feed/seven")],
+        ..output("lone", &[("id", "id"), ("shout", "shout")])
+    };
+    let outcome = bench.extract(vec![lone]).await.unwrap();
+    assert_eq!((outcome.extracted.reads, outcome.extracted.rows), (1, ROWS as u64));
+    let good = ids(ROWS, |id| !bad(id) && !broken(id)).into_iter().map(|id| format!("{id},NAME{id}"));
+    assert!(good.eq(outcome.records("lone")), "the rows are not those of the input, or not in its order");
+    let told = std::fs::read_to_string(bench.folder.path().join("rejects")).unwrap();
+    let told = told.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect::<Vec<_>>();
+    let rows_of = |code: &str| {
+        told.iter().filter(|reject| reject["code"] == code).map(|reject| reject["row"].as_u64().unwrap()).collect()
+    };
+    let lines = |ids: Vec<String>| ids.iter().map(|id| id.parse::<u64>().unwrap() + 2).collect::<Vec<_>>();
+    let (columns, seven): (Vec<_>, Vec<_>) = (rows_of("csv/columns"), rows_of("feed/seven"));
+    assert_eq!((columns, seven), (lines(ids(ROWS, bad)), lines(ids(ROWS, broken))));
+}
+
 /// A plan that takes the rows twice wants one end of them first; the outputs beside it go on.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_output_may_read_the_rows_more_than_once() {

@@ -19,7 +19,7 @@ fn call_sites(folder: &Path, found: &mut BTreeSet<String>) {
 #[test]
 fn list_and_call_sites_agree() {
     let mut found = BTreeSet::new();
-    call_sites(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    call_sites(&Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("src"), &mut found);
     let listed: BTreeSet<String> = super::ALL.iter().map(|&name| name.to_owned()).collect();
     assert_eq!(listed, found);
     assert_eq!(listed.len(), super::ALL.len(), "a name is listed twice");

@@ -26,6 +26,7 @@ use futures::StreamExt;
 use super::node::RejectNode;
 use super::record::Records;
 use crate::dead_letter::DeadLetter;
+use crate::lane::Lane;
 
 #[derive(Clone, Debug)]
 struct PhysicalRule {
@@ -35,7 +36,7 @@ struct PhysicalRule {
 }
 
 #[derive(Clone, Debug)]
-struct RejectExec {
+pub(super) struct RejectExec {
     input: Arc<dyn ExecutionPlan>,
     rules: Arc<[PhysicalRule]>,
     log: Arc<DeadLetter>,
@@ -94,15 +95,15 @@ impl ExecutionPlan for RejectExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let this = self.clone();
-        let stream = self.input.execute(partition, context)?.map(move |batch| this.keep(batch?));
+        let (this, lane) = (self.clone(), Lane::of(&context));
+        let stream = self.input.execute(partition, context)?.map(move |batch| this.keep(batch?, lane.as_deref()));
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.input.schema(), stream)))
     }
 }
 
 impl RejectExec {
     /// The rows of `batch` that keep every rule; the others go to the dead letter in row order.
-    fn keep(&self, batch: RecordBatch) -> Result<RecordBatch> {
+    fn keep(&self, batch: RecordBatch, lane: Option<&Lane>) -> Result<RecordBatch> {
         let rows = batch.num_rows();
         let mut kept = BooleanBuffer::new_set(rows);
         let mut broken: Vec<(usize, usize)> = Vec::new();
@@ -124,11 +125,11 @@ impl RejectExec {
             return Ok(batch);
         }
         broken.sort_unstable();
-        self.write(&batch, &broken)?;
+        self.write(&batch, &broken, lane)?;
         Ok(filter_record_batch(&batch, &BooleanArray::new(kept, None))?)
     }
 
-    fn write(&self, batch: &RecordBatch, broken: &[(usize, usize)]) -> Result<()> {
+    fn write(&self, batch: &RecordBatch, broken: &[(usize, usize)], lane: Option<&Lane>) -> Result<()> {
         let messages = self.rules.iter().enumerate().map(|(index, rule)| {
             if broken.iter().all(|&(_, other)| other != index) {
                 return Ok(None);
@@ -141,9 +142,11 @@ impl RejectExec {
         for &(row, index) in broken {
             let message = messages[index].as_ref().map(|message| message.as_string::<i32>());
             let message = message.filter(|message| message.is_valid(row)).map_or("", |message| message.value(row));
-            self.log
-                .push(records.reject(row, &self.rules[index].code, message))
-                .map_err(|error| DataFusionError::External(Box::new(error)))?;
+            let reject = records.reject(row, &self.rules[index].code, message);
+            match lane {
+                Some(lane) => lane.reject(reject),
+                None => self.log.push(reject).map_err(|error| DataFusionError::External(Box::new(error)))?,
+            }
         }
         Ok(())
     }

@@ -5,10 +5,12 @@ mod exec;
 mod node;
 mod record;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use datafusion::dataframe::DataFrame;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, lit};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::ExtensionPlanner;
 
 use crate::dead_letter::DeadLetter;
@@ -41,6 +43,11 @@ pub fn unless(frame: DataFrame, rules: Vec<RejectRule>, log: Arc<DeadLetter>) ->
     let (state, input) = frame.into_parts();
     let node = Arc::new(node::RejectNode { input, rules, log });
     Ok(DataFrame::new(state, LogicalPlan::Extension(Extension { node })))
+}
+
+/// Whether a plan is that of [`unless`].
+pub(crate) fn is_reject(plan: &dyn ExecutionPlan) -> bool {
+    (plan as &dyn Any).is::<exec::RejectExec>()
 }
 
 /// Plans the reject node.

@@ -1,6 +1,5 @@
-//! The `files` source as a table: threads take turns in reading and decode beside each other, batches come out in input
-//! order.
-//! Columns are matched by name; a column that a file lacks is null there.
+//! The `files` source as a table, whose batches come out in input order. Columns are matched by name; a column that a file
+//! lacks is null there.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -13,19 +12,20 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
-use outflow_formats::reject::Decoded;
-use outflow_formats::{csv, jsonl, parquet};
-use outflow_spec::source::{FilesSource, SourceFormat};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use futures::stream::BoxStream;
+use outflow_formats::jsonl;
+use outflow_formats::reject::Reject as Unreadable;
+use outflow_spec::source::FilesSource;
 
 use super::arrivals::{Arrivals, Arrived, Wanted};
-use super::heads::{self, KnownFile, reading};
+use super::heads::{self, KnownFile};
 use super::listing::{self, InputFile};
+use super::reader::{Arriving, Taken};
 use super::table::{self, Table};
-use super::{FILE, ROW, Reading, refuse_hidden, with_place};
+use super::{FILE, Reading, refuse_hidden, with_place};
 use crate::dead_letter::Reject;
 use crate::error::{Error, Result};
+use crate::lane::Road;
 
 /// The input of a pipeline: its files and, once they are opened, the columns known of them.
 #[derive(Clone, Debug)]
@@ -159,27 +159,19 @@ impl Table<Scan> {
 
 /// What reads the files.
 pub struct Scan {
-    files: Arc<Vec<KnownFile>>,
-    columns: Vec<FieldRef>,
-    reading: Reading,
-    arrivals: Option<Arrivals>,
+    pub(super) files: Arc<Vec<KnownFile>>,
+    pub(super) columns: Vec<FieldRef>,
+    pub(super) reading: Reading,
+    pub(super) arrivals: Option<Arrivals>,
     rows: AtomicU64,
     surprises: Mutex<Vec<jsonl::Column>>,
 }
 
-/// A batch on its way, in input order.
-type Pending = oneshot::Receiver<Result<(usize, Decoded)>>;
-
 impl table::Scan for Scan {
     fn stream(self: Arc<Self>, schema: SchemaRef) -> SendableRecordBatchStream {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let (sender, receiver) = mpsc::channel(2 * cores);
-        let reader = tokio::task::spawn_blocking({
-            let (scan, schema) = (self.clone(), schema.clone());
-            move || read(&scan, &schema, &sender)
-        });
+        let arriving = Arriving::start(&self, schema.clone(), || Ok(Box::new(|_, batch| Ok(batch))));
         let left = self.reading.limit.unwrap_or(usize::MAX);
-        let state = Batches { scan: self, schema: schema.clone(), receiver, reader: Some(reader), left };
+        let state = Batches { scan: self, schema: schema.clone(), arriving, left };
         let batches = futures::stream::try_unfold(state, |mut state| async move {
             let batch = state.next().await.map_err(|error| DataFusionError::External(Box::new(error)))?;
             Ok(batch.map(|batch| (batch, state)))
@@ -191,8 +183,7 @@ impl table::Scan for Scan {
 struct Batches {
     scan: Arc<Scan>,
     schema: SchemaRef,
-    receiver: mpsc::Receiver<Pending>,
-    reader: Option<JoinHandle<Result<()>>>,
+    arriving: Arriving<RecordBatch>,
     left: usize,
 }
 
@@ -201,191 +192,103 @@ impl Batches {
         if self.left == 0 {
             return Ok(None);
         }
-        let Some(pending) = self.receiver.recv().await else {
-            return match self.reader.take() {
-                Some(reader) => {
-                    reader.await.map_err(stopped)??;
-                    self.scan.arrivals.iter().for_each(Arrivals::complete);
-                    Ok(None)
-                }
-                None => Ok(None),
-            };
+        let Some(taken) = self.arriving.next().await? else {
+            self.scan.arrivals.iter().for_each(Arrivals::complete);
+            return Ok(None);
         };
-        let (file, decoded) = pending.await.map_err(|_| Error::internal("a decoder stopped"))??;
-        let name = &self.scan.files[file].file.name;
-        let Decoded { batch, rejects, surprises } = &decoded;
+        let Taken { file, made: batch, records, rejects, surprises } = taken;
         let (batch, rejects, rows) = match &self.scan.arrivals {
-            None => (batch.clone(), rejects.as_slice(), decoded.rows()),
+            None => (batch, rejects.as_slice(), records),
             Some(arrivals) => {
-                let (batch, lost) = arrivals.take(file, batch, &self.scan.reading.dead_letter)?;
-                let rejects = arrivals.fresh(file, rejects);
+                let (batch, lost) = arrivals.take(file, &batch, &self.scan.reading.dead_letter)?;
+                let rejects = arrivals.fresh(file, &rejects);
                 let rows = batch.num_rows() as u64 + lost + rejects.len() as u64;
                 (batch, rejects, rows)
             }
         };
-        self.scan.rows.fetch_add(rows.min(self.left as u64), Ordering::Relaxed);
-        for reject in rejects.iter().take(self.left) {
-            self.scan.reading.dead_letter.push(Reject {
-                file: Some(name.clone()),
+        self.scan.note(file, rows.min(self.left as u64), &rejects[..rejects.len().min(self.left)], &surprises)?;
+        let batch = self.scan.complete(&self.schema, file, batch)?;
+        let batch = batch.slice(0, batch.num_rows().min(self.left));
+        self.left -= batch.num_rows();
+        Ok(Some(batch))
+    }
+}
+
+impl Table<Scan> {
+    /// Whether all rows are wanted, so that those of a chunk depend on no other chunk.
+    pub fn carries(&self) -> bool {
+        self.scan.arrivals.is_none() && self.scan.reading.limit.is_none()
+    }
+
+    /// What `finish` makes of the rows that come through a road, which begins with the columns of `schema`: a lane for
+    /// each thread that reads.
+    pub fn carried<T: Send + 'static>(
+        &self,
+        schema: SchemaRef,
+        road: Road,
+        finish: impl Fn(RecordBatch) -> Result<T> + Clone + Send + Sync + 'static,
+    ) -> BoxStream<'static, Result<T>> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let scan = self.scan.clone();
+        let arriving = Arriving::start(&self.scan, schema.clone(), move || {
+            let (mut carrier, finish) = (road.open()?, finish.clone());
+            let (scan, schema) = (scan.clone(), schema.clone());
+            Ok(Box::new(move |file, batch| {
+                let (batch, rejects) = carrier.carry(scan.complete(&schema, file, batch)?)?;
+                Ok((finish(batch)?, rejects))
+            }))
+        });
+        let state = (self.scan.clone(), arriving);
+        futures::stream::try_unfold(state, |(scan, mut arriving)| async move {
+            let Some(taken) = arriving.next().await? else { return Ok(None) };
+            let Taken { file, made: (made, left_out), records, rejects, surprises } = taken;
+            scan.note(file, records, &rejects, &surprises)?;
+            left_out.into_iter().try_for_each(|reject| scan.reading.dead_letter.push(reject))?;
+            Ok(Some((made, (scan, arriving))))
+        })
+        .boxed()
+    }
+}
+
+impl Scan {
+    /// Takes account of a chunk.
+    fn note(&self, file: usize, rows: u64, rejects: &[Unreadable], surprises: &[jsonl::Column]) -> Result<()> {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        for reject in rejects {
+            self.reading.dead_letter.push(Reject {
+                file: Some(self.files[file].file.name.clone()),
                 row: Some(reject.line),
                 code: reject.code.to_owned(),
                 message: reject.message.clone(),
                 record: String::from_utf8_lossy(&reject.record).into_owned().into(),
             })?;
         }
-        self.note_surprises(surprises)?;
-        let batch = self.complete(batch, name)?;
-        let batch = batch.slice(0, batch.num_rows().min(self.left));
-        self.left -= batch.num_rows();
-        Ok(Some(batch))
-    }
-
-    fn note_surprises(&self, found: &[jsonl::Column]) -> Result<()> {
-        if found.is_empty() {
+        if surprises.is_empty() {
             return Ok(());
         }
-        let mut surprises = self.scan.surprises.lock().unwrap_or_else(PoisonError::into_inner);
-        jsonl::widen(&mut surprises, found);
-        heads::few_enough(surprises.len())
+        let mut known = self.surprises.lock().unwrap_or_else(PoisonError::into_inner);
+        jsonl::widen(&mut known, surprises);
+        heads::few_enough(known.len())
     }
 
     /// Puts the columns in the order of the plan and adds the file's name where it is asked for.
-    fn complete(&self, batch: RecordBatch, name: &str) -> Result<RecordBatch> {
+    fn complete(&self, schema: &SchemaRef, file: usize, batch: RecordBatch) -> Result<RecordBatch> {
         let rows = batch.num_rows();
-        let columns = self.schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
+        let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
             Some(column) => Ok(column.clone()),
             None if field.name() == FILE => {
+                let name = self.files[file].file.name.as_str();
                 Ok(Arc::new(std::iter::repeat_n(Some(name), rows).collect::<StringViewArray>()) as ArrayRef)
             }
             None => Err(Error::internal(format!("column `{}` was not read", field.name()))),
         });
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(self.schema.clone(), columns.collect::<Result<_>>()?, &options)
+        RecordBatch::try_new_with_options(schema.clone(), columns.collect::<Result<_>>()?, &options)
             .map_err(|cause| Error::internal("a batch does not fit the schema of its source").caused_by(cause))
     }
 }
 
-fn stopped(cause: tokio::task::JoinError) -> Error {
+/// A thread that was to read is gone.
+pub(super) fn stopped(cause: tokio::task::JoinError) -> Error {
     Error::internal("a reader stopped").caused_by(cause)
-}
-
-/// Reads every file and posts its decoding. Ends early, quietly, when nobody listens any more.
-fn read(scan: &Scan, schema: &SchemaRef, sender: &mpsc::Sender<Pending>) -> Result<()> {
-    let cursor = scan.arrivals.as_ref().map(Arrivals::cursor);
-    let wanted =
-        |field: &&FieldRef| schema.column_with_name(field.name()).is_some() || cursor == Some(field.name().as_str());
-    let wanted = scan.columns.iter().filter(wanted).cloned().collect::<Vec<_>>();
-    let lines = schema.column_with_name(ROW).is_some() || scan.arrivals.is_some();
-    for (index, file) in scan.files.iter().enumerate() {
-        if scan.arrivals.as_ref().is_some_and(|arrivals| arrivals.skips(index)) {
-            continue;
-        }
-        let open = match file.format {
-            SourceFormat::Parquet => read_parquet(scan, file, index, &wanted, lines, sender)?,
-            SourceFormat::Csv | SourceFormat::Tsv | SourceFormat::Jsonl => {
-                read_text(scan, file, index, &wanted, lines, sender)?
-            }
-        };
-        if !open {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Bytes of a text file that are worth another thread.
-const BYTES_OF_THREAD: u64 = 4 << 20;
-
-fn read_text(
-    scan: &Scan,
-    file: &KnownFile,
-    index: usize,
-    wanted: &[FieldRef],
-    lines: bool,
-    sender: &mpsc::Sender<Pending>,
-) -> Result<bool> {
-    let decoder = Decoder::new(scan, file, wanted, lines)?;
-    let failed = |cause: outflow_formats::Error| reading(&file.file.name, &cause);
-    // A chunk is decoded where it was read, since it lies in that processor's cache; so several threads take turns in
-    // reading. Gone when there is nothing more to read.
-    let chunker = Mutex::new(Some(file.chunker(&scan.reading.progress)?));
-    let next = || -> Result<Option<_>> {
-        let mut turn = chunker.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(chunks) = turn.as_mut() else { return Ok(None) };
-        let chunk = chunks.next_chunk().map_err(|cause| {
-            *turn = None;
-            failed(cause)
-        })?;
-        let Some(chunk) = chunk else { return Ok(None) };
-        let (decoded, pending) = oneshot::channel();
-        if sender.blocking_send(pending).is_err() {
-            *turn = None;
-            return Ok(None);
-        }
-        Ok(Some((chunk, decoded)))
-    };
-    let work = || -> Result<()> {
-        while let Some((chunk, decoded)) = next()? {
-            // Nobody waits for it if the rows are enough.
-            let _ = decoded.send(decoder.decode(chunk).map(|batch| (index, batch)).map_err(failed));
-        }
-        Ok(())
-    };
-    let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let threads = cores.min(1 + (file.file.size / BYTES_OF_THREAD) as usize);
-    std::thread::scope(|scope| {
-        let others = (1..threads).map(|_| scope.spawn(work)).collect::<Vec<_>>();
-        let stopped = |_| Err(Error::internal("a reader stopped"));
-        std::iter::once(work())
-            .chain(others.into_iter().map(|other| other.join().unwrap_or_else(stopped)))
-            .collect::<Result<()>>()
-    })?;
-    Ok(chunker.into_inner().unwrap_or_else(PoisonError::into_inner).is_some())
-}
-
-fn read_parquet(
-    scan: &Scan,
-    file: &KnownFile,
-    index: usize,
-    wanted: &[FieldRef],
-    lines: bool,
-    sender: &mpsc::Sender<Pending>,
-) -> Result<bool> {
-    let failed = |cause| reading(&file.file.name, &cause);
-    let opened = parquet::open(file.seekable()?).map_err(failed)?;
-    for batch in opened.batches(wanted, lines).map_err(failed)? {
-        let batch = batch.map_err(failed)?;
-        let decoded = Decoded { batch, rejects: Vec::new(), surprises: Vec::new() };
-        let (decodes, pending) = oneshot::channel();
-        let _ = decodes.send(Ok((index, decoded)));
-        if sender.blocking_send(pending).is_err() {
-            return Ok(false);
-        }
-    }
-    scan.reading.progress.event(crate::progress::Event::Read(file.file.size));
-    Ok(true)
-}
-
-enum Decoder {
-    Csv(csv::Decoder),
-    Json(jsonl::Decoder),
-}
-
-impl Decoder {
-    fn new(scan: &Scan, file: &KnownFile, wanted: &[FieldRef], lines: bool) -> Result<Self> {
-        let names = |fields: &[FieldRef]| fields.iter().map(|field| field.name().clone()).collect::<Vec<_>>();
-        if file.format == SourceFormat::Jsonl {
-            let known = scan.columns.iter().map(heads::json_column).collect::<Vec<_>>();
-            return Ok(Self::Json(jsonl::Decoder::new(&known, &names(wanted), lines)));
-        }
-        let decoder = csv::Decoder::new(file.dialect(), &names(&file.columns), &names(wanted), lines);
-        decoder.map(Self::Csv).map_err(|cause| reading(&file.file.name, &cause))
-    }
-
-    fn decode(&self, chunk: outflow_formats::chunk::Chunk) -> outflow_formats::Result<Decoded> {
-        match self {
-            Self::Csv(decoder) => decoder.decode(chunk),
-            Self::Json(decoder) => decoder.decode(chunk),
-        }
-    }
 }

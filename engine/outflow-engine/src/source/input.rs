@@ -167,6 +167,14 @@ impl InputTable {
         }
     }
 
+    /// The files whose rows depend on no others, so that they may be carried in lanes.
+    pub fn carries(&self) -> Option<&Arc<FilesTable>> {
+        match self {
+            Self::Files(table) => Some(table).filter(|table| table.carries()),
+            Self::Postgres(_) => None,
+        }
+    }
+
     /// Times the source was read.
     pub fn reads(&self) -> u64 {
         match self {

@@ -7,6 +7,7 @@ pub mod heads;
 mod input;
 pub mod listing;
 pub mod postgres;
+mod reader;
 pub mod table;
 
 use std::sync::Arc;

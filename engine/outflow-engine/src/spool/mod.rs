@@ -29,7 +29,7 @@ pub use archive::merge;
 pub use checksum::checksums;
 pub use name::nonce;
 use place::{Placed, Placer};
-use route::Router;
+use route::{Portion, Router};
 use write::{Shape, Writer};
 
 /// A file in the spool, complete but not yet forced to disk.
@@ -106,9 +106,11 @@ impl<'a> Spool<'a> {
         };
         let mut writer = Writer::new(shape, self.outputs.clone())?;
 
-        let permitted = rows.then(async |batch| (batch, self.encodings.clone().acquire_owned().await));
-        let encoded = permitted.map(|(batch, permit)| {
-            let routed = batch.map_err(running).and_then(|batch| router.split(&batch));
+        let ahead = router.ahead();
+        let portions = rows.through(move |batch| ahead.encode(batch), Portion::Rows);
+        let permitted = portions.then(async |portion| (portion, self.encodings.clone().acquire_owned().await));
+        let encoded = permitted.map(|(portion, permit)| {
+            let routed = portion.and_then(|portion| router.route(portion));
             async {
                 Ok::<_, Error>((
                     route::encode(routed?).await?,

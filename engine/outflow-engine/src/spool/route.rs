@@ -32,8 +32,32 @@ pub(super) struct Router {
     batches: u64,
 }
 
+/// A batch on its way to its place.
+pub(super) enum Portion {
+    /// As it came.
+    Rows(RecordBatch),
+    /// Encoded before its place was known, since all of it goes to one.
+    Encoded(Encoded),
+}
+
+/// Encodes batches of an output that has one partition, wherever they are.
+#[derive(Clone)]
+pub(super) struct Ahead {
+    schema: SchemaRef,
+    encoder: Option<Arc<dyn Encoder>>,
+    size: Arc<AtomicUsize>,
+}
+
+/// A batch whose partitions are known.
+pub(super) enum Routed {
+    /// To be encoded.
+    Rows(Box<Split>),
+    /// Encoded.
+    Encoded(Encoded),
+}
+
 /// A batch whose rows are known by partition, not yet in their order.
-pub(super) struct Routed {
+pub(super) struct Split {
     data: RecordBatch,
     /// Places of the rows in their new order; none = as they are.
     order: Option<UInt32Array>,
@@ -96,11 +120,30 @@ impl Router {
         }
     }
 
+    /// What encodes batches before they come here.
+    pub(super) fn ahead(&self) -> Ahead {
+        let whole = self.keys.is_empty() && !self.rolls;
+        Ahead { schema: self.schema.clone(), encoder: self.encoder.clone().filter(|_| whole), size: self.size.clone() }
+    }
+
+    /// Finds the partitions of a portion.
+    pub(super) fn route(&mut self, portion: Portion) -> Result<Routed> {
+        match portion {
+            Portion::Rows(batch) => Ok(Routed::Rows(Box::new(self.split(&batch)?))),
+            Portion::Encoded(mut encoded) => {
+                for group in &encoded.groups {
+                    let partition = self.partition(&[], std::iter::empty, &mut encoded.new);
+                    self.rows[partition] += group.rows as u64;
+                }
+                Ok(Routed::Encoded(encoded))
+            }
+        }
+    }
+
     /// Finds the partition of each row.
-    pub(super) fn split(&mut self, batch: &RecordBatch) -> Result<Routed> {
+    fn split(&mut self, batch: &RecordBatch) -> Result<Split> {
+        let data = written(&self.schema, batch)?;
         let width = self.schema.fields().len();
-        let data = RecordBatch::try_new(self.schema.clone(), batch.columns()[..width].to_vec())
-            .map_err(|cause| Error::internal("a batch does not fit its schema").caused_by(cause))?;
         let keys = batch.columns()[width..].iter().map(|column| column.as_string_view()).collect::<Vec<_>>();
         self.batches += 1;
         let (mut groups, mut new) = (Vec::new(), Vec::new());
@@ -124,7 +167,7 @@ impl Router {
             self.rows[group.partition] += group.rows as u64;
         }
         let order = (groups.len() > 1).then(|| order(&groups, &group_of));
-        Ok(Routed {
+        Ok(Split {
             data,
             order,
             groups,
@@ -185,37 +228,75 @@ fn order(groups: &[Group], group_of: &[usize]) -> UInt32Array {
     UInt32Array::from(order)
 }
 
-/// Orders and encodes a batch on another thread.
+/// The columns of a batch that are written.
+fn written(schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch> {
+    RecordBatch::try_new(schema.clone(), batch.columns()[..schema.fields().len()].to_vec())
+        .map_err(|cause| Error::internal("a batch does not fit its schema").caused_by(cause))
+}
+
+impl Ahead {
+    /// Encodes a batch if it can be. What is wrong with it is told where its place is known.
+    pub(super) fn encode(&self, batch: RecordBatch) -> Result<Portion> {
+        let Some(encoder) = &self.encoder else { return Ok(Portion::Rows(batch)) };
+        let data = written(&self.schema, &batch)?;
+        let rows = data.num_rows();
+        let group = Group { partition: 0, rows, before: 0, keys: None };
+        let groups = if rows == 0 { Vec::new() } else { vec![group] };
+        match encoded(&data, groups, encoder.as_ref(), &self.size, false) {
+            Ok(encoded) => Ok(Portion::Encoded(encoded)),
+            Err(_) => Ok(Portion::Rows(batch)),
+        }
+    }
+}
+
+/// Orders and encodes a batch on another thread, unless that is done.
 pub(super) async fn encode(routed: Routed) -> Result<Encoded> {
+    let split = match routed {
+        Routed::Encoded(encoded) => return Ok(encoded),
+        Routed::Rows(split) => split,
+    };
     blocking(move || {
-        let Routed { data, order, mut groups, new, encoder, size, rolls } = routed;
+        let Split { data, order, groups, new, encoder, size, rolls } = *split;
         let batch = match order {
             None => data,
             Some(order) => take_record_batch(&data, &order)
                 .map_err(|cause| Error::internal("cannot put a batch in order").caused_by(cause))?,
         };
-        let rows = batch.num_rows();
-        let Some(encoder) = encoder else {
-            return Ok(Encoded { rows, groups, new, ends: Vec::new(), content: Content::Rows(batch) });
-        };
-        let span = |group: &Group| Span { rows: group.rows, before: group.before };
-        let single = |group: &Group| {
-            (0..group.rows as u64).map({
-                let before = group.before;
-                move |row| Span { rows: 1, before: before + row }
-            })
-        };
-        let spans =
-            if rolls { groups.iter().flat_map(single).collect::<Vec<_>>() } else { groups.iter().map(span).collect() };
-        // Batches are of about one size.
-        let last = size.load(Ordering::Relaxed);
-        let mut bytes = Vec::with_capacity(last + last / 8 + 4096);
-        let ends = encoder.encode_spans(&batch, &spans, &mut bytes).map_err(format_error)?;
-        size.store(bytes.len(), Ordering::Relaxed);
-        set_keys(&mut groups, &batch, encoder.as_ref())?;
-        Ok(Encoded { rows, groups, new, ends, content: Content::Text(bytes) })
+        match encoder {
+            None => {
+                let rows = batch.num_rows();
+                Ok(Encoded { rows, groups, new, ends: Vec::new(), content: Content::Rows(batch) })
+            }
+            Some(encoder) => Ok(Encoded { new, ..encoded(&batch, groups, encoder.as_ref(), &size, rolls)? }),
+        }
     })
     .await
+}
+
+/// Encodes a batch in the order of its groups.
+fn encoded(
+    batch: &RecordBatch,
+    mut groups: Vec<Group>,
+    encoder: &dyn Encoder,
+    size: &AtomicUsize,
+    rolls: bool,
+) -> Result<Encoded> {
+    let span = |group: &Group| Span { rows: group.rows, before: group.before };
+    let single = |group: &Group| {
+        (0..group.rows as u64).map({
+            let before = group.before;
+            move |row| Span { rows: 1, before: before + row }
+        })
+    };
+    let spans =
+        if rolls { groups.iter().flat_map(single).collect::<Vec<_>>() } else { groups.iter().map(span).collect() };
+    // Batches are of about one size.
+    let last = size.load(Ordering::Relaxed);
+    let mut bytes = Vec::with_capacity(last + last / 8 + 4096);
+    let ends = encoder.encode_spans(batch, &spans, &mut bytes).map_err(format_error)?;
+    size.store(bytes.len(), Ordering::Relaxed);
+    set_keys(&mut groups, batch, encoder)?;
+    Ok(Encoded { rows: batch.num_rows(), groups, new: Vec::new(), ends, content: Content::Text(bytes) })
 }
 
 fn set_keys(groups: &mut [Group], batch: &RecordBatch, encoder: &dyn Encoder) -> Result<()> {

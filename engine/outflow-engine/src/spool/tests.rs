@@ -12,6 +12,7 @@ use outflow_layout::layout::{Dataset, LayoutError, PartitionKey, Roll};
 
 use super::*;
 use crate::counters::Counters;
+use crate::plan::Flow;
 use crate::progress::Quiet;
 
 /// Names files after their dataset, values and part; all of one folder share an archive.
@@ -117,6 +118,7 @@ impl Bench {
             let rows = futures::stream::iter(batches.into_iter().map(Ok));
             let counters = Arc::new(Counters::default()).of(output);
             let rows = Box::pin(RecordBatchStreamAdapter::new(schema, rows));
+            let rows = Flow::Batches(rows);
             let planned = PlannedOutput { output: output.clone(), rows, schema: Self::schema(), counters };
             files.extend(spool.write(planned, &layout, number).await?);
         }

@@ -1,0 +1,246 @@
+//! The threads that read files. They take turns in reading; what is read each decodes, and does with it what is to be done,
+//! on the processor that has it in its cache. What comes of it leaves in input order.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{FieldRef, SchemaRef};
+use outflow_formats::chunk::{Chunk, Chunker};
+use outflow_formats::container::Bytes;
+use outflow_formats::reject::{Decoded, Reject};
+use outflow_formats::{csv, jsonl, parquet};
+use outflow_spec::source::SourceFormat;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::ROW;
+use super::arrivals::Arrivals;
+use super::files::Scan;
+use super::heads::{self, KnownFile, reading};
+use crate::error::{Error, Result};
+use crate::progress::Event;
+
+/// What a thread does with each batch, given the number of its file.
+pub type Hand<T> = Box<dyn FnMut(usize, RecordBatch) -> Result<T>>;
+
+/// What came of a chunk.
+pub struct Taken<T> {
+    /// The number of its file.
+    pub file: usize,
+    /// What the hand made of its rows.
+    pub made: T,
+    /// Records in it, good and bad.
+    pub records: u64,
+    /// The bad ones.
+    pub rejects: Vec<Reject>,
+    /// What the head of the file did not tell.
+    pub surprises: Vec<jsonl::Column>,
+}
+
+type Pending<T> = oneshot::Receiver<Result<Taken<T>>>;
+
+/// What comes from the threads, in input order.
+pub struct Arriving<T> {
+    pending: mpsc::Receiver<Pending<T>>,
+    reader: Option<JoinHandle<Result<()>>>,
+}
+
+impl<T: Send + 'static> Arriving<T> {
+    /// Starts to read the columns of `schema`; `hand` makes the hand of a thread.
+    pub fn start(
+        scan: &Arc<Scan>,
+        schema: SchemaRef,
+        hand: impl Fn() -> Result<Hand<T>> + Send + Sync + 'static,
+    ) -> Self {
+        let (sender, pending) = mpsc::channel(2 * cores());
+        let scan = scan.clone();
+        let reader = tokio::task::spawn_blocking(move || read(&scan, &schema, &hand, &sender));
+        Self { pending, reader: Some(reader) }
+    }
+
+    /// What came of the next chunk; none at the end.
+    pub async fn next(&mut self) -> Result<Option<Taken<T>>> {
+        match self.pending.recv().await {
+            Some(pending) => pending.await.map_err(|_| Error::internal("a decoder stopped"))?.map(Some),
+            None => match self.reader.take() {
+                Some(reader) => reader.await.map_err(super::files::stopped)?.map(|()| None),
+                None => Ok(None),
+            },
+        }
+    }
+}
+
+/// Bytes that are worth another thread.
+const BYTES_OF_THREAD: u64 = 4 << 20;
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+/// Reads every file. Ends early, quietly, when nobody listens any more.
+fn read<T: Send>(
+    scan: &Scan,
+    schema: &SchemaRef,
+    hand: &(impl Fn() -> Result<Hand<T>> + Sync),
+    sender: &mpsc::Sender<Pending<T>>,
+) -> Result<()> {
+    let turns = Mutex::new(Turns::new(scan, schema));
+    let next = || -> Result<Option<_>> {
+        let mut turns = turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = turns.next();
+        let taken = match next {
+            Ok(Some(part)) => {
+                let (made, pending) = oneshot::channel();
+                sender.blocking_send(pending).is_ok().then_some((part, made))
+            }
+            Ok(None) => None,
+            Err(error) => {
+                turns.over = true;
+                return Err(error);
+            }
+        };
+        turns.over |= taken.is_none();
+        Ok(taken)
+    };
+    let work = || -> Result<()> {
+        let mut hand = hand()?;
+        while let Some((part, made)) = next()? {
+            // Nobody waits for it if the rows are enough.
+            let _ = made.send(take(scan, part, &mut hand));
+        }
+        Ok(())
+    };
+    let bytes: u64 = scan.files.iter().map(|file| file.file.size).sum();
+    let threads = cores().min(1 + (bytes / BYTES_OF_THREAD) as usize);
+    std::thread::scope(|scope| {
+        let others = (1..threads).map(|_| scope.spawn(work)).collect::<Vec<_>>();
+        let stopped = |_| Err(Error::internal("a reader stopped"));
+        std::iter::once(work())
+            .chain(others.into_iter().map(|other| other.join().unwrap_or_else(stopped)))
+            .collect::<Result<()>>()
+    })
+}
+
+/// Part of a file, read by one thread.
+struct Part {
+    file: usize,
+    content: Content,
+}
+
+enum Content {
+    Text(Chunk, Arc<Decoder>),
+    Rows(RecordBatch),
+}
+
+fn take<T>(scan: &Scan, part: Part, hand: &mut Hand<T>) -> Result<Taken<T>> {
+    let Part { file, content } = part;
+    let decoded = match content {
+        Content::Text(chunk, decoder) => {
+            decoder.decode(chunk).map_err(|cause| reading(&scan.files[file].file.name, &cause))?
+        }
+        Content::Rows(batch) => Decoded { batch, rejects: Vec::new(), surprises: Vec::new() },
+    };
+    let records = decoded.rows();
+    let Decoded { batch, rejects, surprises } = decoded;
+    Ok(Taken { file, made: hand(file, batch)?, records, rejects, surprises })
+}
+
+/// What is read next, whichever thread comes.
+struct Turns<'a> {
+    scan: &'a Scan,
+    wanted: Vec<FieldRef>,
+    /// Whether rows are numbered.
+    lines: bool,
+    /// The next file to open.
+    file: usize,
+    open: Option<Open>,
+    over: bool,
+}
+
+enum Open {
+    Text(Chunker<Bytes>, Arc<Decoder>),
+    Rows(parquet::Batches),
+}
+
+impl<'a> Turns<'a> {
+    fn new(scan: &'a Scan, schema: &SchemaRef) -> Self {
+        let cursor = scan.arrivals.as_ref().map(Arrivals::cursor);
+        let wanted = |field: &&FieldRef| {
+            schema.column_with_name(field.name()).is_some() || cursor == Some(field.name().as_str())
+        };
+        let wanted = scan.columns.iter().filter(wanted).cloned().collect();
+        let lines = schema.column_with_name(ROW).is_some() || scan.arrivals.is_some();
+        Self { scan, wanted, lines, file: 0, open: None, over: false }
+    }
+
+    fn next(&mut self) -> Result<Option<Part>> {
+        while !self.over {
+            let Some(open) = &mut self.open else {
+                let Some(file) = self.scan.files.get(self.file) else { break };
+                if !self.scan.arrivals.as_ref().is_some_and(|arrivals| arrivals.skips(self.file)) {
+                    self.open = Some(self.open(file)?);
+                }
+                self.file += 1;
+                continue;
+            };
+            let file = self.file - 1;
+            let known = &self.scan.files[file];
+            let failed = |cause| reading(&known.file.name, &cause);
+            let content = match open {
+                Open::Text(chunks, decoder) => {
+                    let chunk = chunks.next_chunk().map_err(failed)?;
+                    chunk.map(|chunk| Content::Text(chunk, decoder.clone()))
+                }
+                Open::Rows(batches) => batches.next().transpose().map_err(failed)?.map(Content::Rows),
+            };
+            match content {
+                Some(content) => return Ok(Some(Part { file, content })),
+                None => {
+                    if matches!(open, Open::Rows(_)) {
+                        self.scan.reading.progress.event(Event::Read(known.file.size));
+                    }
+                    self.open = None;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn open(&self, file: &KnownFile) -> Result<Open> {
+        let failed = |cause| reading(&file.file.name, &cause);
+        Ok(match file.format {
+            SourceFormat::Parquet => {
+                let opened = parquet::open(file.seekable()?).map_err(failed)?;
+                Open::Rows(opened.batches(&self.wanted, self.lines).map_err(failed)?)
+            }
+            SourceFormat::Csv | SourceFormat::Tsv | SourceFormat::Jsonl => {
+                let decoder = Decoder::new(self.scan, file, &self.wanted, self.lines)?;
+                Open::Text(file.chunker(&self.scan.reading.progress)?, Arc::new(decoder))
+            }
+        })
+    }
+}
+
+enum Decoder {
+    Csv(csv::Decoder),
+    Json(jsonl::Decoder),
+}
+
+impl Decoder {
+    fn new(scan: &Scan, file: &KnownFile, wanted: &[FieldRef], lines: bool) -> Result<Self> {
+        let names = |fields: &[FieldRef]| fields.iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+        if file.format == SourceFormat::Jsonl {
+            let known = scan.columns.iter().map(heads::json_column).collect::<Vec<_>>();
+            return Ok(Self::Json(jsonl::Decoder::new(&known, &names(wanted), lines)));
+        }
+        let decoder = csv::Decoder::new(file.dialect(), &names(&file.columns), &names(wanted), lines);
+        decoder.map(Self::Csv).map_err(|cause| reading(&file.file.name, &cause))
+    }
+
+    fn decode(&self, chunk: Chunk) -> outflow_formats::Result<Decoded> {
+        match self {
+            Self::Csv(decoder) => decoder.decode(chunk),
+            Self::Json(decoder) => decoder.decode(chunk),
+        }
+    }
+}
