@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::physical_plan::common::spawn_buffered;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{DataFrame, SessionContext};
@@ -45,7 +46,8 @@ pub struct Extraction<'a> {
     pub wanted: Option<Wanted>,
     /// The logical instant.
     pub scheduled: Timestamp,
-    /// Bytes that operators which hold rows may use.
+    /// Bytes of memory. Half of them are for rows that operators and files hold and for plugins; batches on their way and
+    /// the program itself have the rest.
     pub memory: usize,
     /// Stops after so many rows of the source; for previews.
     pub limit: Option<usize>,
@@ -108,7 +110,7 @@ pub async fn extract(
     }
     let mut reads = 0;
     loop {
-        let session = plan::session(extraction.memory)?;
+        let session = plan::session(extraction.memory / 2)?;
         let context = TransformContext {
             index: 0,
             at: extraction.scheduled,
@@ -277,7 +279,9 @@ impl Writing<'_> {
             }
         };
         let counters = self.counters.of(&laid.output);
-        Ok(PlannedOutput { output: laid.output, rows, schema: laid.schema, counters })
+        let pool = self.session.runtime_env().memory_pool.clone();
+        let waiting = MemoryConsumer::new("rows that wait for their files").register(&pool);
+        Ok(PlannedOutput { output: laid.output, rows, schema: laid.schema, counters, waiting })
     }
 }
 

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::UnnestOptions;
 use datafusion::datasource::TableProvider;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryReservation};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
 use datafusion::functions::expr_fn::{regexp_like, regexp_replace};
@@ -89,10 +89,12 @@ pub struct PlannedOutput {
     pub schema: SchemaRef,
     /// The numbers of its files.
     pub counters: OutputCounters,
+    /// What rows are charged to that wait for their files.
+    pub waiting: MemoryReservation,
 }
 
 /// A session that keeps rows in input order and names as they are written.
-/// Operators that must hold rows share `memory` bytes and spill beyond it.
+/// Whatever holds rows shares `memory` bytes and spills beyond it.
 pub fn session(memory: usize) -> Result<SessionContext> {
     let config = SessionConfig::new()
         .with_target_partitions(1)

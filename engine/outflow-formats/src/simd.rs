@@ -2,8 +2,8 @@
 //! instructions; knows nothing of cells.
 //!
 //! Safety of the whole module: the functions marked with `target_feature` and the instructions they use need a
-//! processor with the features named there. They are reached in two ways only: through a value of `Avx2` or `Avx512`,
-//! which is made by its `detect` alone, after it asked the processor; or from one another.
+//! processor with the features named there. They are reached in two ways only: through a value of `Avx2`, `Avx512` or
+//! `Vbmi2`, which is made by its `detect` alone, after it asked the processor; or from one another.
 
 #![allow(unsafe_code)]
 
@@ -11,6 +11,8 @@
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod vbmi2;
 
 /// The operations that walks over text need.
 pub(crate) trait Kernel: Copy {
@@ -85,7 +87,10 @@ fn bits(block: &[u8; 64], is: impl Fn(u8) -> bool) -> u64 {
 /// can.
 pub(crate) fn undouble(inner: &[u8], quote: u8, out: &mut Vec<u8>) -> bool {
     #[cfg(target_arch = "x86_64")]
-    if let Some(kernel) = avx2::Avx2::detect() {
+    if let Some(kernel) = vbmi2::Vbmi2::detect() {
+        kernel.undouble(inner, quote, out);
+        return true;
+    } else if let Some(kernel) = avx2::Avx2::detect() {
         kernel.undouble(inner, quote, out);
         return true;
     }
@@ -97,7 +102,9 @@ pub(crate) fn undouble(inner: &[u8], quote: u8, out: &mut Vec<u8>) -> bool {
 /// one. Gives the length, unless the processor cannot.
 pub(crate) fn double(text: &[u8], quote: u8, out: &mut [u8]) -> Option<usize> {
     #[cfg(target_arch = "x86_64")]
-    if let Some(kernel) = avx2::Avx2::detect() {
+    if let Some(kernel) = vbmi2::Vbmi2::detect() {
+        return Some(kernel.double(text, quote, out));
+    } else if let Some(kernel) = avx2::Avx2::detect() {
         return Some(kernel.double(text, quote, out));
     }
     let _ = (text, quote, out);

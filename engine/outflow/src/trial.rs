@@ -53,7 +53,7 @@ pub fn run_pipeline((pipeline, redaction): (Pipeline, Redaction)) -> Result<Tria
         ledger: None,
         local_sink: Some(scratch.path().join("delivered")),
         max_rejects: None,
-        memory: 256 << 20,
+        memory: 512 << 20,
         hidden: redaction.pairs(),
         fixed_id: Some(ID.to_owned()),
         stop: STOP.clone(),

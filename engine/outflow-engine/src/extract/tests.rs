@@ -130,7 +130,7 @@ impl Bench {
         std::fs::create_dir(folder.path().join("spool")).unwrap();
         Self {
             folder,
-            memory: 64 << 20,
+            memory: 128 << 20,
             refuses: false,
             numbers: LastNumbers::default(),
             view: View::Delivered,

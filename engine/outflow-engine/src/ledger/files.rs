@@ -11,8 +11,8 @@ use super::spool_of;
 use super::state::{Deferral, FileState, Manifest, Role, SealedFile, Slot, SlotKey, SlotState};
 use crate::error::{Error, Result};
 
-/// Files told to the database in one statement.
-const AT_ONCE: usize = 500;
+/// Files told to the database in one statement. SQLite finds each value by walking the names of those before it.
+const AT_ONCE: usize = 64;
 
 /// Which files to list.
 #[derive(Clone, Debug, Default)]

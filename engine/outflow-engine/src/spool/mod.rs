@@ -90,7 +90,7 @@ impl<'a> Spool<'a> {
         layout: &Mutex<&mut dyn Layout>,
         number: usize,
     ) -> Result<Vec<SpooledFile>> {
-        let PlannedOutput { output, rows, schema, counters } = planned;
+        let PlannedOutput { output, rows, schema, counters, waiting } = planned;
         check(&output)?;
         self.outputs.fetch_add(1, Ordering::Relaxed);
         let encoder = encoder(&output.format, &schema).map_err(format_error)?;
@@ -104,7 +104,7 @@ impl<'a> Spool<'a> {
             schema: schema.clone(),
             encoder,
         };
-        let mut writer = Writer::new(shape, self.outputs.clone())?;
+        let mut writer = Writer::new(shape, self.outputs.clone(), waiting)?;
 
         let ahead = router.ahead();
         let portions = rows.through(move |batch| ahead.encode(batch), Portion::Rows);

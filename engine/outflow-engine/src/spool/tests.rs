@@ -5,6 +5,7 @@ use std::io::Read;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryPool, UnboundedMemoryPool};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use outflow_formats::container::{Compression as Container, decompress};
 use outflow_formats::format::{Dialect, JsonObject, JsonStyle};
@@ -76,11 +77,13 @@ struct Bench {
     folder: tempfile::TempDir,
     rows: Vec<Row>,
     size: usize,
+    pool: Arc<dyn MemoryPool>,
 }
 
 impl Bench {
     fn new(rows: Vec<Row>, size: usize) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), rows, size }
+        let pool = Arc::new(UnboundedMemoryPool::default());
+        Self { folder: tempfile::tempdir().unwrap(), rows, size, pool }
     }
 
     fn schema() -> SchemaRef {
@@ -119,7 +122,8 @@ impl Bench {
             let counters = Arc::new(Counters::default()).of(output);
             let rows = Box::pin(RecordBatchStreamAdapter::new(schema, rows));
             let rows = Flow::Batches(rows);
-            let planned = PlannedOutput { output: output.clone(), rows, schema: Self::schema(), counters };
+            let waiting = MemoryConsumer::new("rows").register(&self.pool);
+            let planned = PlannedOutput { output: output.clone(), rows, schema: Self::schema(), counters, waiting };
             files.extend(spool.write(planned, &layout, number).await?);
         }
         merge(files).await
@@ -225,6 +229,22 @@ async fn equal_rows_make_equal_bytes() {
         let files = bench.spool(vec![output("d", format, compression, Roll::default())], true, false).await.unwrap();
         let digests = files.iter().map(|file| file.parts[0].facts.sha256.clone()).collect::<Vec<_>>();
         assert!(digests.iter().all(|digest| *digest == digests[0]), "{compression:?}: {digests:?}");
+    }
+}
+
+/// Where others hold the memory, rows go to disk at once; the files are the same, and nothing stays charged.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_without_room_go_to_disk() {
+    let roomy = Bench::new(scattered(4000, 6), 256);
+    for (format, compression) in all_formats() {
+        let output = output("d", format, compression, Roll::default());
+        let expected = roomy.texts(output.clone(), true).await;
+        for bytes in [0, 20_000] {
+            let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(bytes));
+            let tight = Bench { pool: pool.clone(), ..Bench::new(scattered(4000, 6), 256) };
+            assert_eq!(tight.texts(output.clone(), true).await, expected, "{compression:?} in {bytes} bytes");
+            assert_eq!(pool.reserved(), 0);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use datafusion::execution::memory_pool::MemoryReservation;
 use outflow_formats::encode::{Encoder, Span};
 use outflow_formats::file::{OutputFile, PlainFile, append};
 use outflow_formats::format::{Compression, Format};
@@ -76,8 +77,8 @@ enum State {
 }
 
 impl Writer {
-    /// A writer without files. `outputs` counts those that share the memory.
-    pub(super) fn new(shape: Shape, outputs: Arc<AtomicUsize>) -> Result<Self> {
+    /// A writer without files. `outputs` counts those that share the memory, which is charged to `held`.
+    pub(super) fn new(shape: Shape, outputs: Arc<AtomicUsize>, held: MemoryReservation) -> Result<Self> {
         let header = match &shape.encoder {
             Some(encoder) => encoder.header().map_err(format_error)?,
             None => Vec::new(),
@@ -87,7 +88,7 @@ impl Writer {
             _ => None,
         };
         let shape = Arc::new(Shape { ..shape });
-        let files = Files { shape, header, packer, files: Vec::new(), waiting: 0, live: 0, outputs };
+        let files = Files { shape, header, packer, files: Vec::new(), waiting: 0, held, live: 0, outputs };
         Ok(Self { state: State::Idle(Box::new(files)) })
     }
 
@@ -149,6 +150,7 @@ struct Files {
     files: Vec<File>,
     /// Bytes in all `File::waiting`.
     waiting: usize,
+    held: MemoryReservation,
     live: usize,
     outputs: Arc<AtomicUsize>,
 }
@@ -247,9 +249,10 @@ impl Files {
     /// Brings the files with the most bytes in memory to disk when there is too much of them.
     fn spill(&mut self) -> Result<()> {
         let share = WAITING / self.outputs.load(Ordering::Relaxed).max(1);
-        if self.waiting <= share {
+        if self.waiting <= share && self.held.try_resize(self.waiting).is_ok() {
             return Ok(());
         }
+        let share = share.min(self.waiting);
         let mut largest = (0..self.files.len()).collect::<Vec<_>>();
         largest.sort_by_key(|&number| (std::cmp::Reverse(self.files[number].waiting.len()), number));
         for number in largest {
@@ -258,6 +261,8 @@ impl Files {
             }
             self.waiting -= self.files[number].drain(&self.shape)?;
         }
+        // What little is left is there, whether others leave room for it or not.
+        self.held.resize(self.waiting);
         Ok(())
     }
 

@@ -57,8 +57,9 @@ impl One {
 /// How a command delivers, and tells of it.
 #[derive(Clone, clap::Args)]
 pub struct Manner {
-    /// Memory that sorts, joins and aggregates may use before they spill, shared by what runs at the same time
-    #[arg(long, default_value = "256MiB", value_parser = project::size)]
+    /// Memory of the command, shared by what runs at the same time: half of it for rows that operators and files hold before
+    /// they spill and for plugins, the rest for batches on their way
+    #[arg(long, default_value = "512MiB", value_parser = project::size)]
     pub memory: usize,
     /// How the result is written
     #[arg(long, value_enum, default_value_t)]

@@ -41,7 +41,7 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
         rows: args.rows,
         reveal: args.reveal,
         bytes: 4096,
-        memory: 256 << 20,
+        memory: 512 << 20,
         state: project::state(&pipeline, args.one.state.as_ref()),
         ledger: pipeline.project.ledger.clone(),
     };
