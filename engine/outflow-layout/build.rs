@@ -34,7 +34,7 @@ fn main() {
 
 fn build() -> Result<PathBuf, String> {
     let out = std::env::var_os("OUT_DIR").ok_or("cargo sets no OUT_DIR")?;
-    for source in ["Cargo.toml", "Cargo.lock", "outflow-plugin-sdk"].into_iter().chain(BUILT_IN) {
+    for source in [".cargo", "Cargo.toml", "Cargo.lock", "outflow-plugin-sdk"].into_iter().chain(BUILT_IN) {
         println!("cargo::rerun-if-changed={}", nested::plugins().join(source).display());
     }
     // Contracts are part of the plugins.

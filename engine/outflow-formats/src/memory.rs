@@ -5,14 +5,15 @@
 /// Has the allocator keep what is freed for the next batch, as long as the process lives. It would give pieces of a
 /// megabyte back to the system each time, which then clears them before it lends them again: a sixth of a run.
 ///
-/// Threads share what is kept: a batch is made on one and freed on another.
+/// Threads share what is kept, for a batch may be made on one and freed on another; but not all of them one lot, where they
+/// would wait for each other.
 ///
 /// Call it before threads are started.
 pub fn keep() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let arenas = i32::try_from(processors.div_ceil(4)).unwrap_or(i32::MAX);
+        let arenas = i32::try_from(processors.div_ceil(2).max(2)).unwrap_or(i32::MAX);
         let settings =
             [(libc::M_MMAP_THRESHOLD, 64 << 20), (libc::M_TRIM_THRESHOLD, 256 << 20), (libc::M_ARENA_MAX, arenas)];
         for (setting, value) in settings {

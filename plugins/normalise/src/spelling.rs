@@ -12,14 +12,15 @@ pub fn email(raw: &str, gmail: bool, out: &mut String) -> bool {
             &lowered
         }
     };
-    let Some((name, domain)) = text.rsplit_once('@') else {
+    let Some(at) = text.bytes().rposition(|byte| byte == b'@') else {
         push_lower(text, out);
         return false;
     };
+    let (name, domain) = (&text[..at], &text[at + 1..]);
     if gmail && ["gmail.com", "googlemail.com"].iter().any(|known| domain.eq_ignore_ascii_case(known)) {
         let mailbox = name.split_once('+').map_or(name, |(mailbox, _)| mailbox);
         mailbox.split('.').for_each(|part| push_lower(part, out));
-        push_lower(&text[name.len()..], out);
+        push_lower(&text[at..], out);
     } else {
         push_lower(text, out);
     }
