@@ -46,7 +46,7 @@ pub struct Extraction<'a> {
     pub wanted: Option<Wanted>,
     /// The logical instant.
     pub scheduled: Timestamp,
-    /// Bytes of memory. Half of them are for rows that operators and files hold and for plugins; batches on their way and
+    /// Bytes of memory. Half of them are for rows that operators and files hold and for transform plugins; batches on their way and
     /// the program itself have the rest.
     pub memory: usize,
     /// Stops after so many rows of the source; for previews.
@@ -213,6 +213,9 @@ struct Ready {
     context: Arc<TaskContext>,
 }
 
+/// The files that lanes begin with, and the columns that are read of them.
+type Begun = (Arc<FilesTable>, SchemaRef);
+
 impl Writing<'_> {
     /// Writes the files of every output, in one pass over the source.
     async fn run(
@@ -235,9 +238,9 @@ impl Writing<'_> {
         let pass = tee.plan().await.map_err(Error::while_running)?;
         let read = source.plan().await.map_err(Error::while_running)?;
         let carries = pass.carries() && read.carries() && ready.iter().all(|ready| lane::carries(ready.plan.as_ref()));
-        let lanes = table.carries().filter(|_| carries).map(|files| (files, read.beginning()));
+        let lanes = table.carries().filter(|_| carries).map(|files| (files.clone(), read.beginning()));
         let (read, pass) = (read.start()?, pass.start()?);
-        let begin = |ready| self.begin(ready, beside, lanes.as_ref());
+        let begin = |ready| self.begin(ready, beside, lanes.clone());
         let planned = ready.into_iter().map(begin).collect::<Result<Vec<_>>>()?;
         let writes = planned.into_iter().enumerate().map(|(number, planned)| spool.write(planned, layout, number));
         // The first failure of any ends all.
@@ -261,18 +264,10 @@ impl Writing<'_> {
     }
 
     /// Lets the rows of an output flow; in a task of its own where it runs beside others.
-    fn begin(
-        &self,
-        ready: Ready,
-        beside: bool,
-        lanes: Option<&(&Arc<FilesTable>, SchemaRef)>,
-    ) -> Result<PlannedOutput> {
+    fn begin(&self, ready: Ready, beside: bool, lanes: Option<Begun>) -> Result<PlannedOutput> {
         let Ready { laid, plan, context } = ready;
         let rows = match lanes {
-            Some((table, schema)) => {
-                let (table, schema, road) = ((*table).clone(), schema.clone(), Road::new(plan, context));
-                Flow::Lanes(Lanes { table, schema, road })
-            }
+            Some((table, schema)) => Flow::Lanes(Lanes { table, schema, road: Road::new(plan, context) }),
             None => {
                 let rows = execute_stream(plan, context).map_err(|cause| running(cause).while_running())?;
                 Flow::Batches(if beside { spawn_buffered(rows, WAITING) } else { rows })

@@ -3,7 +3,6 @@
 //! Several threads have a lane each; the order of the rows is restored behind them.
 
 use std::any::Any;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
@@ -72,16 +71,9 @@ impl Lane {
 }
 
 /// A plan, to be executed in any number of lanes.
-#[derive(Clone)]
 pub struct Road {
     plan: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
-}
-
-impl fmt::Debug for Road {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Road").finish_non_exhaustive()
-    }
 }
 
 impl Road {
@@ -118,6 +110,6 @@ impl Carrier {
 }
 
 /// Nothing here is left half done by a panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

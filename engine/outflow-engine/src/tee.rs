@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
@@ -22,7 +22,7 @@ use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 use crate::error::{Error, Result};
-use crate::lane::{self, Lane};
+use crate::lane::{self, Lane, lock};
 use crate::spool::running;
 
 /// Batches that may wait for a reader.
@@ -294,9 +294,4 @@ impl PartitionStream for Reader {
         };
         Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches))
     }
-}
-
-/// Nothing here is left half done by a panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

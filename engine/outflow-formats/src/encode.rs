@@ -1,5 +1,6 @@
 //! Arrow to the bytes of a text format, batch by batch, on any thread. Parquet is not text and has no encoder here.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -8,7 +9,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema};
 use arrow::record_batch::RecordBatch;
 
-use crate::copy::Window;
+use crate::copy::{Page, Window};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::{csv, jsonl};
@@ -87,6 +88,16 @@ pub fn encoder(format: &Format, schema: &Schema) -> Result<Option<Arc<dyn Encode
 
 /// Rows between one whose texts are fetched and the one that is written.
 pub(crate) const AHEAD: usize = 3;
+
+/// Rows of a batch that an encoder writes.
+pub(crate) struct Rows<'a, E> {
+    pub(crate) encoder: &'a E,
+    pub(crate) columns: &'a [Cells<'a>],
+    pub(crate) rows: Range<usize>,
+    /// Rows before them in the file.
+    pub(crate) before: u64,
+    pub(crate) out: &'a mut Page,
+}
 
 /// The columns of a batch, text of any kind as views.
 pub(crate) struct Columns(Vec<ArrayRef>);

@@ -27,7 +27,7 @@ mod simd;
 pub mod text;
 mod value;
 pub mod views;
-mod workers;
+pub mod workers;
 mod zip;
 
 pub use error::{Error, Result};

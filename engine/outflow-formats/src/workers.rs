@@ -29,6 +29,6 @@ pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) {
 }
 
 /// How many there are.
-pub(crate) fn threads() -> usize {
+pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
 }

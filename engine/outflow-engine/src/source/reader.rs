@@ -8,6 +8,7 @@ use arrow::datatypes::{FieldRef, SchemaRef};
 use outflow_formats::chunk::{Chunk, Chunker};
 use outflow_formats::container::Bytes;
 use outflow_formats::reject::{Decoded, Reject};
+use outflow_formats::workers::threads;
 use outflow_formats::{csv, jsonl, parquet};
 use outflow_spec::source::SourceFormat;
 use tokio::sync::{mpsc, oneshot};
@@ -52,7 +53,7 @@ impl<T: Send + 'static> Arriving<T> {
         schema: SchemaRef,
         hand: impl Fn() -> Result<Hand<T>> + Send + Sync + 'static,
     ) -> Self {
-        let (sender, pending) = mpsc::channel(2 * cores());
+        let (sender, pending) = mpsc::channel(2 * threads());
         let scan = scan.clone();
         let reader = tokio::task::spawn_blocking(move || read(&scan, &schema, &hand, &sender));
         Self { pending, reader: Some(reader) }
@@ -72,10 +73,6 @@ impl<T: Send + 'static> Arriving<T> {
 
 /// Bytes that are worth another thread.
 const BYTES_OF_THREAD: u64 = 4 << 20;
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from)
-}
 
 /// Reads every file. Ends early, quietly, when nobody listens any more.
 fn read<T: Send>(
@@ -111,7 +108,7 @@ fn read<T: Send>(
         Ok(())
     };
     let bytes: u64 = scan.files.iter().map(|file| file.file.size).sum();
-    let threads = cores().min(1 + (bytes / BYTES_OF_THREAD) as usize);
+    let threads = threads().min(1 + (bytes / BYTES_OF_THREAD) as usize);
     std::thread::scope(|scope| {
         let others = (1..threads).map(|_| scope.spawn(work)).collect::<Vec<_>>();
         let stopped = |_| Err(Error::internal("a reader stopped"));

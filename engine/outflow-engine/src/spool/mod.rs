@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures::StreamExt;
 use outflow_formats::encode::encoder;
 use outflow_formats::format::{Compression, Format};
+use outflow_formats::workers::threads;
 use outflow_layout::layout::{Artifact, FileFacts, FileIntent, FileName, Layout, Output, Target, Written};
 use tokio::sync::{Mutex, Semaphore};
 
@@ -78,7 +79,7 @@ pub struct Spool<'a> {
 impl<'a> Spool<'a> {
     /// A spool in an empty folder. Nonces are made of `seed`, which is equal on every retry of a delivery.
     pub fn new(folder: &'a Path, seed: &'a str, progress: &'a dyn Progress) -> Self {
-        let encodings = Arc::new(Semaphore::new(2 * cores()));
+        let encodings = Arc::new(Semaphore::new(2 * threads()));
         Self { folder, seed, progress, encodings, outputs: Arc::default() }
     }
 
@@ -118,7 +119,7 @@ impl<'a> Spool<'a> {
                 ))
             }
         });
-        let mut encoded = std::pin::pin!(encoded.buffered(2 * cores()));
+        let mut encoded = std::pin::pin!(encoded.buffered(2 * threads()));
         while let Some(encoded) = encoded.next().await {
             let (encoded, permit) = encoded?;
             kill_point!("spool-batch");
@@ -189,10 +190,6 @@ pub async fn companions(layout: &mut dyn Layout, files: &[SpooledFile], target: 
     let mut artifacts = layout.files_written(&written).await?;
     artifacts.extend(layout.run_written(&written).await?);
     Ok(artifacts)
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {

@@ -16,12 +16,13 @@ use outflow_formats::encode::{Encoder, Span};
 use outflow_formats::file::{OutputFile, PlainFile, append};
 use outflow_formats::format::{Compression, Format};
 use outflow_formats::packed::Packer;
+use outflow_formats::workers::threads;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
 use super::place::{Placed, Placement};
 use super::route::{Content, Encoded};
-use super::{blocking, cores, format_error};
+use super::{blocking, format_error};
 use crate::error::{Error, Result};
 
 /// Bytes that may wait in memory, of all outputs.
@@ -272,7 +273,7 @@ impl Files {
         let done = Mutex::new(Vec::new());
         let locked = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         std::thread::scope(|scope| {
-            for _ in 0..cores() {
+            for _ in 0..threads() {
                 scope.spawn(|| {
                     while let Some(mut file) = locked() {
                         let completed = file.complete(&shape);

@@ -11,7 +11,7 @@ use arrow::record_batch::RecordBatch;
 use encoding_rs::{UTF_8, UTF_16BE, UTF_16LE};
 
 use crate::copy::{Care, Page, Window};
-use crate::encode::{AHEAD, Cells, Columns, Encoder, Span};
+use crate::encode::{AHEAD, Cells, Columns, Encoder, Rows, Span};
 use crate::error::{Error, Result};
 use crate::format::{Dialect, Escape, NewlineInCell, QuoteMode, Terminator};
 use crate::simd::{self, Kernel, Portable, Work};
@@ -182,17 +182,7 @@ impl CsvEncoder {
     }
 }
 
-/// Rows of a batch that are written.
-struct Rows<'a> {
-    encoder: &'a CsvEncoder,
-    columns: &'a [Cells<'a>],
-    rows: Range<usize>,
-    /// Rows before them in the file.
-    before: u64,
-    out: &'a mut Page,
-}
-
-impl Work for Rows<'_> {
+impl Work for Rows<'_, CsvEncoder> {
     type Output = Result<()>;
 
     #[inline(always)]

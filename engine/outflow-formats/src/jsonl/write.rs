@@ -1,14 +1,12 @@
 //! Arrow to JSON: one object a row, members in the order of the columns, no space. The objects are lines, the
 //! elements of one array, or the members of one object.
 
-use std::ops::Range;
-
 use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 
 use super::{is_value, scan::plain_length};
 use crate::copy::{Care, Page, Window};
-use crate::encode::{AHEAD, Cells, Columns, Encoder, Span};
+use crate::encode::{AHEAD, Cells, Columns, Encoder, Rows, Span};
 use crate::error::{Error, Result};
 use crate::format::{Format, JsonStyle};
 use crate::simd::{self, Kernel, Work};
@@ -157,17 +155,7 @@ impl JsonEncoder {
     }
 }
 
-/// Rows of a batch that are written.
-struct Rows<'a> {
-    encoder: &'a JsonEncoder,
-    columns: &'a [Cells<'a>],
-    rows: Range<usize>,
-    /// Rows before them in the file.
-    before: u64,
-    out: &'a mut Page,
-}
-
-impl Work for Rows<'_> {
+impl Work for Rows<'_, JsonEncoder> {
     type Output = Result<()>;
 
     #[inline(always)]

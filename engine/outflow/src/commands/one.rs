@@ -58,7 +58,7 @@ impl One {
 #[derive(Clone, clap::Args)]
 pub struct Manner {
     /// Memory of the command, shared by what runs at the same time: half of it for rows that operators and files hold before
-    /// they spill and for plugins, the rest for batches on their way
+    /// they spill and for transform plugins, the rest for batches on their way
     #[arg(long, default_value = "512MiB", value_parser = project::size)]
     pub memory: usize,
     /// How the result is written
