@@ -128,7 +128,7 @@ fn gpg_reads_what_was_encrypted_for_it() {
         assert!(
             std::fs::read_to_string(file.with_file_name(&sums))
                 .unwrap()
-                .starts_with(report["files"][0]["sha256"].as_str().unwrap())
+                .starts_with(report["files"][0]["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap())
         );
         outflow(folder.path(), &["runs", "list"]).expect_code(0);
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use outflow_formats::digest::Algorithm;
 use outflow_spec::ledger::LedgerSpec;
 use serde::Serialize;
 
@@ -113,10 +114,10 @@ pub async fn preview(pipeline: &Pipeline, options: &PreviewOptions) -> Result<Pr
     let folder = scratch.path().join("spool");
     std::fs::create_dir(&folder)
         .map_err(|cause| Error::external(format!("cannot make a temporary folder: {cause}")))?;
-    let spool = Spool::new(&folder, "preview", progress.as_ref());
+    let spool = Spool::new(&folder, "preview", Algorithm::Sha256, progress.as_ref());
     let extracted = extract::extract(&extraction, &spool, layout.as_mut(), &dead).await?;
     let (spooled, rows_read) = (extracted.files, extracted.rows);
-    let mut artifacts = spool::checksums(pipeline.spec.delivery.checksums, &spooled);
+    let mut artifacts = spool::checksums(pipeline.spec.delivery.checksums, &spooled)?;
     artifacts.extend(spool::companions(layout.as_mut(), &spooled, &info.target).await?);
     let mut files = Vec::new();
     for file in spooled {

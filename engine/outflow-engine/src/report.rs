@@ -4,6 +4,7 @@ mod telling;
 
 use std::collections::BTreeMap;
 
+use outflow_formats::digest::Digest;
 use outflow_layout::layout::FileIntent;
 use serde::{Deserialize, Serialize};
 
@@ -207,8 +208,8 @@ pub struct FileReport {
     pub rows: Option<u64>,
     /// Bytes.
     pub bytes: u64,
-    /// SHA-256 of the bytes, lower-case hex.
-    pub sha256: String,
+    /// Digest of the bytes, after the name of its algorithm.
+    pub digest: Digest,
 }
 
 /// A file inside an archive of several.
@@ -265,7 +266,7 @@ impl FileReport {
             entries,
             rows: (file.role == Role::Data).then_some(file.rows),
             bytes: file.bytes,
-            sha256: file.sha256.clone(),
+            digest: file.digest.clone(),
         }
     }
 }

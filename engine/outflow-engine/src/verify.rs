@@ -1,5 +1,6 @@
 //! Delivered files read back from the target and compared with what the ledger says was sealed. Repairs nothing.
 
+use outflow_formats::digest::Digest;
 use serde::Serialize;
 
 use crate::error::Result;
@@ -12,8 +13,8 @@ use crate::store::{self, Proof, Trust};
 pub struct Verified {
     /// Path below the target.
     pub path: String,
-    /// SHA-256 that was sealed.
-    pub sha256: String,
+    /// Digest that was sealed.
+    pub digest: Digest,
     /// `intact`, `retired` (taken away when its time was over), `collected` (gone since the target showed it: whoever
     /// took it, it is not sent again), or how it differs.
     pub outcome: String,
@@ -38,7 +39,7 @@ pub async fn verify(pipeline: &Pipeline, ledger: &Ledger) -> Result<Vec<Verified
         let Some(sink) = sink.filter(|_| record.state == SlotState::Published) else { continue };
         if let Some(fate) = fates.get(&(record.slot, record.file.ordinal)) {
             let outcome = fate.name().to_owned();
-            verified.push(Verified { path: record.file.path, sha256: record.file.sha256, outcome });
+            verified.push(Verified { path: record.file.path, digest: record.file.digest, outcome });
             continue;
         }
         let outcome = match sink.compare(&record.file, Trust::Bytes).await? {
@@ -46,7 +47,7 @@ pub async fn verify(pipeline: &Pipeline, ledger: &Ledger) -> Result<Vec<Verified
             Proof::Absent => Fate::Collected.name().to_owned(),
             Proof::Different(how) => how,
         };
-        verified.push(Verified { path: record.file.path, sha256: record.file.sha256, outcome });
+        verified.push(Verified { path: record.file.path, digest: record.file.digest, outcome });
     }
     Ok(verified)
 }

@@ -7,6 +7,7 @@ use arrow::record_batch::RecordBatch;
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use outflow_formats::chunk::{Chunk, Chunker};
+use outflow_formats::digest::Algorithm;
 use outflow_formats::encode::encoder;
 use outflow_formats::file::OutputFile;
 use outflow_formats::format::{Compression, Dialect, Format, JsonStyle, QuoteMode};
@@ -121,7 +122,8 @@ fn container(bencher: Bencher<'_, '_>, compression: Compression) {
     let (format, path) = (Format::Csv(Dialect::default()), folder.path().join("file"));
     let schema = batches()[0].schema();
     bencher.counter(BytesCount::new(text.len())).bench(|| {
-        let mut file = OutputFile::create(&path, &format, compression, Some("data.csv"), &schema).expect("a file");
+        let mut file = OutputFile::create(&path, &format, compression, Some("data.csv"), &schema, Algorithm::Xxh3)
+            .expect("a file");
         file.write_encoded(black_box(&text)).expect("room");
         file.finish().expect("room")
     });
@@ -132,7 +134,8 @@ fn parquet(bencher: Bencher<'_, '_>) {
     let (batches, folder) = (batches(), tempfile::tempdir().expect("a folder"));
     let (schema, path) = (batches[0].schema(), folder.path().join("file"));
     bencher.counter(BytesCount::new(csv_text().len())).bench(|| {
-        let mut file = OutputFile::create(&path, &Format::Parquet, Compression::None, None, &schema).expect("a file");
+        let mut file = OutputFile::create(&path, &Format::Parquet, Compression::None, None, &schema, Algorithm::Xxh3)
+            .expect("a file");
         batches.iter().for_each(|batch| file.write_batch(batch).expect("room"));
         file.finish().expect("room")
     });

@@ -1,7 +1,7 @@
 //! Copies texts while looking for bytes that need care, which few texts hold: 64 bytes at a time where the processor
 //! can, however short the text is.
 
-use crate::simd::{self, Kernel};
+use crate::simd::{self, Kernel, Sets};
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +25,12 @@ impl<'a> Window<'a> {
     #[inline(always)]
     pub(crate) fn of(text: &'a [u8]) -> Self {
         Self { buffer: text, begin: 0, end: text.len() }
+    }
+
+    /// What is left of the text behind its first bytes.
+    #[inline(always)]
+    pub(crate) fn behind(self, bytes: usize) -> Self {
+        Self { begin: self.begin + bytes, ..self }
     }
 
     /// The text.
@@ -64,39 +70,39 @@ fn last_block(text: &[u8]) -> [u8; 64] {
 /// The bytes to look for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Care<const N: usize> {
-    /// Any of these.
-    pub(crate) bytes: [u8; N],
-    /// Any below this.
-    pub(crate) below: u8,
+    bytes: [u8; N],
+    below: u8,
+    sets: Sets,
 }
 
 impl<const N: usize> Care<N> {
-    #[inline(always)]
-    fn of_block<K: Kernel>(&self, kernel: K, block: &[u8; 64]) -> u64 {
-        let mut found = if self.below > 0 { kernel.below(block, self.below) } else { 0 };
-        for byte in self.bytes {
-            found |= kernel.equal(block, byte);
-        }
-        found
+    /// For any of the bytes, and any below a multiple of 16.
+    pub(crate) const fn new(bytes: [u8; N], below: u8) -> Self {
+        Self { bytes, below, sets: Sets::of(&bytes, below) }
     }
 
-    #[inline(always)]
-    fn any(&self, bytes: &[u8]) -> bool {
-        let mut found = false;
-        for &byte in bytes {
-            found |= byte < self.below;
-            for other in self.bytes {
-                found |= byte == other;
-            }
-        }
-        found
+    /// The bytes.
+    pub(crate) fn bytes(&self) -> [u8; N] {
+        self.bytes
+    }
+
+    /// How many bytes stand before the first one that needs care, 16 at a time.
+    fn before(&self, text: &[u8]) -> usize {
+        let needs = |byte: u8| byte < self.below || self.bytes.contains(&byte);
+        let clean = text.chunks(16).take_while(|some| !some.iter().fold(false, |found, &byte| found | needs(byte)));
+        let begin = clean.map(<[u8]>::len).sum::<usize>();
+        begin + text[begin..].iter().position(|&byte| needs(byte)).unwrap_or(text.len() - begin)
     }
 }
+
+/// Room behind a text that lets [`Page::paste`] copy it without asking for its length.
+pub(crate) const PADDING: usize = 32;
 
 /// Bytes that are made ready at once.
 const GROWTH: usize = 32 << 10;
 
 /// Bytes that are put together, with room behind them, so that little is asked for each piece.
+#[derive(Debug, Default)]
 pub(crate) struct Page {
     bytes: Vec<u8>,
     length: usize,
@@ -160,39 +166,100 @@ impl Page {
         self.length += bytes.len();
     }
 
+    /// Appends so few bytes that a call would cost more.
+    #[inline(always)]
+    pub(crate) fn put_few(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.push(byte));
+    }
+
+    /// Appends a text, whatever it holds.
+    #[inline(always)]
+    pub(crate) fn paste(&mut self, window: Window<'_>) {
+        const STEP: usize = PADDING;
+        let length = window.end - window.begin;
+        let room = self.room(length + STEP);
+        let mut at = 0;
+        while at < length {
+            let from = window.begin + at;
+            match window.buffer.get(from..from + STEP).and_then(|block| block.first_chunk::<STEP>()) {
+                Some(block) => room[at..at + STEP].copy_from_slice(block),
+                None => {
+                    room[at..length].copy_from_slice(&window.buffer[from..window.end]);
+                    break;
+                }
+            }
+            at += STEP;
+        }
+        self.length += length;
+    }
+
+    /// Appends the lower-case hexadecimal digits of bytes.
+    #[inline(always)]
+    pub(crate) fn put_hex(&mut self, bytes: &[u8]) {
+        // Without a table, so that it becomes a few instructions on many bytes.
+        let digit = |value: u8| value + if value < 10 { b'0' } else { b'a' - 10 };
+        let room = &mut self.room(2 * bytes.len())[..2 * bytes.len()];
+        for (digits, byte) in room.as_chunks_mut().0.iter_mut().zip(bytes) {
+            *digits = [digit(byte >> 4), digit(byte & 15)];
+        }
+        self.length += 2 * bytes.len();
+    }
+
+    /// Forgets what is behind the first bytes.
+    #[inline(always)]
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
+    /// What there is so far, and the room behind it, which means nothing.
+    #[inline(always)]
+    pub(crate) fn with_room(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Appends a text, unless it holds a byte that needs care; tells whether it did.
     #[inline(always)]
     pub(crate) fn copy<K: Kernel, const N: usize>(&mut self, kernel: K, window: Window<'_>, care: &Care<N>) -> bool {
+        let before = self.length;
+        let whole = self.copy_until(kernel, window, care) == window.end - window.begin;
+        if !whole {
+            self.length = before;
+        }
+        whole
+    }
+
+    /// Appends what stands before the first byte of a text that needs care; tells how many bytes that are.
+    #[inline(always)]
+    pub(crate) fn copy_until<K: Kernel, const N: usize>(
+        &mut self,
+        kernel: K,
+        window: Window<'_>,
+        care: &Care<N>,
+    ) -> usize {
         if !K::FAST {
-            return self.copy_bytes(window.text(), care);
+            let clean = care.before(window.text());
+            self.put(&window.text()[..clean]);
+            return clean;
         }
         let length = window.end - window.begin;
         let room = self.room(length + 64);
         let (mut at, mut last) = (0, [0; 64]);
         loop {
             let (block, valid) = window.block(window.begin + at, &mut last);
-            if care.of_block(kernel, block) & valid != 0 {
-                return false;
-            }
             room[at..at + 64].copy_from_slice(block);
+            let found = kernel.within(block, &care.sets) & valid;
+            if found != 0 {
+                at += found.trailing_zeros() as usize;
+                break;
+            }
             at += 64;
             if at >= length {
+                at = length;
                 break;
             }
         }
-        self.length += length;
-        true
-    }
-
-    /// As [`Page::copy`], 16 bytes at a time.
-    #[inline(always)]
-    fn copy_bytes<const N: usize>(&mut self, text: &[u8], care: &Care<N>) -> bool {
-        let (blocks, rest) = text.as_chunks::<16>();
-        if blocks.iter().any(|block| care.any(block)) || care.any(rest) {
-            return false;
-        }
-        self.put(text);
-        true
+        self.length += at;
+        at
     }
 
     /// Appends a text with two quotes for each one.

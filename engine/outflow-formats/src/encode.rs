@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, StringViewArray};
 use arrow::buffer::{Buffer, NullBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema};
@@ -145,12 +145,7 @@ impl Columns {
 impl<'a> Cells<'a> {
     fn new(array: &'a ArrayRef) -> Self {
         match array.as_string_view_opt() {
-            Some(text) => Self::Text(Text {
-                views: text.views(),
-                inline: text.views().clone().into_inner(),
-                buffers: text.data_buffers().iter().map(|buffer| buffer.as_slice()).collect(),
-                nulls: text.nulls(),
-            }),
+            Some(text) => Self::Text(Text::new(text)),
             None => Self::Other(array, array.logical_nulls()),
         }
     }
@@ -199,6 +194,16 @@ impl<'a> Cells<'a> {
 }
 
 impl<'a> Text<'a> {
+    /// The cells of a column.
+    pub(crate) fn new(text: &'a StringViewArray) -> Self {
+        Self {
+            views: text.views(),
+            inline: text.views().clone().into_inner(),
+            buffers: text.data_buffers().iter().map(|buffer| buffer.as_slice()).collect(),
+            nulls: text.nulls(),
+        }
+    }
+
     /// The text of a row, or `None` for null.
     #[inline(always)]
     pub(crate) fn get(&self, row: usize) -> Option<Window<'_>> {

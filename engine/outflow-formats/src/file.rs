@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 
 use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
-// On long texts `sha2`, whose block loader is not inlined, takes half as long again.
-use ring::digest::{Context, SHA256};
 
 use crate::deflate::Deflater;
+use crate::digest::{Algorithm, Digest, Digester};
 use crate::error::{Error, Result};
 use crate::format::{Compression, Format};
 use crate::parquet::write::ParquetWriter;
@@ -38,8 +37,8 @@ pub struct OutputFile {
 pub struct Finished {
     /// Its size, compressed.
     pub bytes: u64,
-    /// SHA-256 of its bytes, compressed, in lower-case hexadecimal digits.
-    pub sha256: String,
+    /// Of its bytes, compressed.
+    pub digest: Digest,
 }
 
 enum Writer {
@@ -59,7 +58,7 @@ enum Container {
 /// A file whose bytes are digested on the way.
 struct Hashed {
     file: File,
-    digest: Context,
+    digester: Digester,
     bytes: u64,
 }
 
@@ -72,9 +71,10 @@ impl OutputFile {
         compression: Compression,
         entry_name: Option<&str>,
         schema: &Schema,
+        algorithm: Algorithm,
     ) -> Result<Self> {
         let file = File::create(path).map_err(|source| Error::io(&format!("creating `{}`", path.display()), source))?;
-        let container = Container::new(file, compression, entry_name)?;
+        let container = Container::new(Hashed::new(file, algorithm), compression, entry_name)?;
         let writer = match format {
             Format::Csv(_) | Format::JsonLines(_) | Format::JsonArray(_) | Format::JsonObject(_) => {
                 Writer::Text(Box::new(container))
@@ -115,57 +115,53 @@ impl OutputFile {
 /// A text file without container, which holds no handle between writes.
 pub struct PlainFile {
     path: PathBuf,
-    digest: Context,
+    digester: Digester,
     bytes: u64,
 }
 
 impl PlainFile {
     /// A file that is there with the first bytes.
-    pub fn new(path: PathBuf) -> Self {
-        Self { path, digest: Context::new(&SHA256), bytes: 0 }
+    pub fn new(path: PathBuf, algorithm: Algorithm) -> Self {
+        Self { path, digester: Digester::new(algorithm), bytes: 0 }
     }
 
-    /// Appends bytes that an [`crate::encode::Encoder`] made.
-    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        append(&self.path, bytes)?;
-        self.digest.update(bytes);
-        self.bytes += bytes.len() as u64;
+    /// Appends bytes that an [`crate::encode::Encoder`] made; the file is there even if there are none.
+    pub fn append(&mut self, pieces: &[impl AsRef<[u8]>]) -> Result<()> {
+        append(&self.path, pieces)?;
+        for piece in pieces {
+            self.digester.update(piece.as_ref());
+            self.bytes += piece.as_ref().len() as u64;
+        }
         Ok(())
     }
 
-    /// What the file is.
-    pub fn finish(self) -> Finished {
-        finished(self.digest, self.bytes)
+    /// What the file is, which is there even if nothing was appended.
+    pub fn finish(mut self) -> Result<Finished> {
+        if self.bytes == 0 {
+            self.append(&[[]])?;
+        }
+        Ok(Finished { bytes: self.bytes, digest: self.digester.finish() })
     }
 }
 
 /// Appends to a file, or begins it.
-pub fn append(path: &Path, bytes: &[u8]) -> Result<()> {
-    File::options()
-        .append(true)
-        .create(true)
-        .open(path)
-        .and_then(|mut file| file.write_all(bytes))
+pub fn append(path: &Path, pieces: &[impl AsRef<[u8]>]) -> Result<()> {
+    let file = File::options().append(true).create(true).open(path);
+    file.and_then(|mut file| pieces.iter().try_for_each(|piece| file.write_all(piece.as_ref())))
         .map_err(|source| Error::io(&format!("writing `{}`", path.display()), source))
 }
 
 /// Makes one zip archive at `target` of the entries of several, in their order; nothing is compressed again.
-pub fn merge_zips<P: AsRef<Path>>(archives: &[P], target: &Path) -> Result<Finished> {
+pub fn merge_zips<P: AsRef<Path>>(archives: &[P], target: &Path, algorithm: Algorithm) -> Result<Finished> {
     let failed = |source| Error::io(&format!("writing `{}`", target.display()), source);
-    let mut out = Hashed::new(File::create(target).map_err(failed)?);
+    let mut out = Hashed::new(File::create(target).map_err(failed)?, algorithm);
     let (entries, length) = zip::copy(archives, &mut out)?;
     out.write_all(&zip::directory(&entries, length)).map_err(failed)?;
-    Ok(finished(out.digest, out.bytes))
-}
-
-fn finished(digest: Context, bytes: u64) -> Finished {
-    let sha256 = digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    Finished { bytes, sha256 }
+    Ok(out.finish())
 }
 
 impl Container {
-    fn new(file: File, compression: Compression, entry_name: Option<&str>) -> Result<Self> {
-        let mut hashed = Hashed::new(file);
+    fn new(mut hashed: Hashed, compression: Compression, entry_name: Option<&str>) -> Result<Self> {
         Ok(match compression {
             Compression::None => Self::Plain(hashed),
             Compression::Gzip => {
@@ -210,7 +206,7 @@ impl Container {
                 hashed
             }
         };
-        Ok(finished(hashed.digest, hashed.bytes))
+        Ok(hashed.finish())
     }
 }
 
@@ -233,15 +229,19 @@ impl Write for Container {
 }
 
 impl Hashed {
-    fn new(file: File) -> Self {
-        Self { file, digest: Context::new(&SHA256), bytes: 0 }
+    fn new(file: File, algorithm: Algorithm) -> Self {
+        Self { file, digester: Digester::new(algorithm), bytes: 0 }
+    }
+
+    fn finish(self) -> Finished {
+        Finished { bytes: self.bytes, digest: self.digester.finish() }
     }
 }
 
 impl Write for Hashed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
-        self.digest.update(&bytes[..written]);
+        self.digester.update(&bytes[..written]);
         self.bytes += written as u64;
         Ok(written)
     }

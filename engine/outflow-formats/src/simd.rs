@@ -14,6 +14,36 @@ pub(crate) mod avx512;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod vbmi2;
 
+/// Up to eight sets of bytes. The halves of a byte each look up in which sets they are; a byte is in those that both
+/// tell. The tables stand there four times, as wide as a block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sets {
+    low: [u8; 64],
+    high: [u8; 64],
+}
+
+impl Sets {
+    /// Each of the bytes, at most seven, and all below a multiple of 16.
+    pub(crate) const fn of(bytes: &[u8], below: u8) -> Self {
+        assert!(bytes.len() < 8 && below.is_multiple_of(16), "eight sets, of which one is of whole halves");
+        let (mut low, mut high) = ([0; 64], [0; 64]);
+        let mut place = 0;
+        while place < 64 {
+            let half = place as u8 & 15;
+            let mut set = 0;
+            while set < bytes.len() {
+                low[place] |= ((bytes[set] & 15 == half) as u8) << set;
+                high[place] |= ((bytes[set] >> 4 == half) as u8) << set;
+                set += 1;
+            }
+            low[place] |= 0x80;
+            high[place] |= ((half < below >> 4) as u8) << 7;
+            place += 1;
+        }
+        Self { low, high }
+    }
+}
+
 /// The operations that walks over text need.
 pub(crate) trait Kernel: Copy {
     /// Whether comparing 64 bytes costs about as much as comparing one.
@@ -21,8 +51,8 @@ pub(crate) trait Kernel: Copy {
 
     /// A bit for each byte of `block` that equals `byte`.
     fn equal(self, block: &[u8; 64], byte: u8) -> u64;
-    /// A bit for each byte of `block` that is less than `limit`.
-    fn below(self, block: &[u8; 64], limit: u8) -> u64;
+    /// A bit for each byte of `block` that is in a set.
+    fn within(self, block: &[u8; 64], sets: &Sets) -> u64;
     /// Each bit becomes the parity of itself and all the bits below it.
     fn prefix_xor(self, bits: u64) -> u64;
 }
@@ -61,8 +91,8 @@ impl Kernel for Portable {
     }
 
     #[inline(always)]
-    fn below(self, block: &[u8; 64], limit: u8) -> u64 {
-        bits(block, |other| other < limit)
+    fn within(self, block: &[u8; 64], sets: &Sets) -> u64 {
+        bits(block, |byte| sets.low[usize::from(byte & 15)] & sets.high[usize::from(byte >> 4)] != 0)
     }
 
     #[inline(always)]

@@ -8,6 +8,7 @@
 use arrow::array::StringViewArray;
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 
+use crate::copy::{Page, Window};
 use crate::error::{Error, Result};
 
 /// Buffer number of the chunk.
@@ -79,13 +80,13 @@ impl Column {
 #[derive(Debug, Default)]
 pub struct TextBuilder {
     views: Vec<u128>,
-    text: String,
+    text: Page,
 }
 
 impl TextBuilder {
     /// A builder with room for so many rows and so many bytes of text.
     pub fn with_capacity(rows: usize, bytes: usize) -> Self {
-        Self { views: Vec::with_capacity(rows), text: String::with_capacity(bytes) }
+        Self { views: Vec::with_capacity(rows), text: Page::after(Vec::with_capacity(bytes)) }
     }
 
     /// Adds a row without text.
@@ -99,7 +100,7 @@ impl TextBuilder {
     pub fn push_with(&mut self, write: impl FnOnce(&mut TextEnd<'_>)) {
         let begin = self.text.len();
         write(&mut TextEnd(&mut self.text));
-        let view = view(self.text.as_bytes(), begin, self.text.len(), 0);
+        let view = view(self.text.with_room(), begin, self.text.len(), 0);
         if view as u32 as usize <= INLINE {
             self.text.truncate(begin);
         }
@@ -111,21 +112,33 @@ impl TextBuilder {
         if u32::try_from(self.text.len()).is_err() {
             return Err(Error::data("the texts of a batch have more than 4 GiB"));
         }
-        let buffers = if self.text.is_empty() { Vec::new() } else { vec![Buffer::from_vec(self.text.into_bytes())] };
-        // Every view comes from `view` over texts that are UTF-8 by their type.
+        let buffers = if self.text.len() == 0 { Vec::new() } else { vec![Buffer::from_vec(self.text.into_bytes())] };
+        // Every view comes from `view` over what a `TextEnd` took: texts, and hexadecimal digits.
         Ok(array(self.views, buffers))
     }
 }
 
 /// The end of the text of a row that is being made.
 #[derive(Debug)]
-pub struct TextEnd<'a>(&'a mut String);
+pub struct TextEnd<'a>(&'a mut Page);
 
 impl TextEnd<'_> {
     /// Appends to the text.
     #[inline]
     pub fn push_str(&mut self, text: &str) {
-        self.0.push_str(text);
+        self.0.put(text.as_bytes());
+    }
+
+    /// Appends the lower-case hexadecimal digits of bytes.
+    #[inline]
+    pub fn push_hex(&mut self, bytes: &[u8]) {
+        self.0.put_hex(bytes);
+    }
+
+    /// Appends a whole text of a column, which is UTF-8.
+    #[inline(always)]
+    pub(crate) fn push_window(&mut self, text: Window<'_>) {
+        self.0.paste(text);
     }
 }
 

@@ -66,6 +66,11 @@ impl Files {
 
 #[async_trait::async_trait]
 impl Layout for Files {
+    /// Names and companions may tell it.
+    fn needs_sha256(&self) -> bool {
+        !self.spec.companions.is_empty() || self.outputs.iter().any(FileOptions::name_after)
+    }
+
     async fn outputs(&mut self, inputs: &[Dataset]) -> Result<Vec<Output>, LayoutError> {
         let Some(input) = inputs.iter().find(|dataset| dataset.name == "input") else {
             return Err(LayoutError::Refused("there is no dataset `input`".to_string()));

@@ -1,6 +1,7 @@
 //! What a layout is to the engine: it names the outputs as SQL expressions, the files, and what follows them.
 //! A layout computes, the engine acts: no row, clock, disk or network is visible here.
 
+use outflow_formats::digest::Digest;
 use outflow_formats::format::{Compression, Format};
 
 /// Broken-down logical time in the pipeline's time zone.
@@ -220,8 +221,8 @@ pub struct FileFacts {
     pub rows: u64,
     /// Bytes as delivered.
     pub bytes: u64,
-    /// SHA-256 of the bytes as delivered, lower-case hex.
-    pub sha256: String,
+    /// Digest of the bytes as delivered. SHA-256 where the layout [needs it](Layout::needs_sha256).
+    pub digest: Digest,
     /// Names of the columns, in order.
     pub header: Vec<String>,
 }
@@ -357,6 +358,11 @@ pub trait Layout: Send {
 
     /// What follows the whole run.
     async fn run_written(&mut self, files: &[Written]) -> Result<Vec<Artifact>, LayoutError>;
+
+    /// Whether what it writes may tell the digest of files, which is SHA-256 then.
+    fn needs_sha256(&self) -> bool {
+        true
+    }
 
     /// What was logged since the last time this was asked.
     fn take_log(&mut self) -> Vec<LogLine> {

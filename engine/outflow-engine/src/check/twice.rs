@@ -2,6 +2,7 @@
 //! that begins anew. A run draws names and plans once and pins them with the seal, so one that does not cannot harm a
 //! delivery; but a window that is made again, before its seal or to put a file back, comes out otherwise.
 
+use outflow_formats::digest::Algorithm;
 use outflow_layout::layout::{Dataset, FileFacts, FileIntent, FileName, Layout, Output, RunInfo};
 
 use crate::pipeline::Pipeline;
@@ -33,7 +34,7 @@ async fn names(layout: &mut dyn Layout, outputs: &[Output]) -> Result<Vec<FileNa
         let facts = FileFacts {
             rows: 1,
             bytes: 1,
-            sha256: "0".repeat(64),
+            digest: Algorithm::Sha256.of(b""),
             header: output.fields.iter().map(|field| field.name.clone()).collect(),
         };
         let intent = FileIntent {

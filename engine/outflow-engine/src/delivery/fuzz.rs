@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
+use outflow_formats::digest::Algorithm;
 
 use super::{recover, seal};
 use crate::ledger::{
@@ -126,7 +126,7 @@ fn sealed(spool: &Path, ordinal: u32, path: &str, body: &str) -> SealedFile {
         spool_path,
         rows: 1,
         bytes: body.len() as u64,
-        sha256: Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect(),
+        digest: Algorithm::Sha256.of(body.as_bytes()),
         content_type: None,
         metadata: Vec::new(),
         details: serde_json::Value::Null,

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use super::publish::{Publication, Stop};
 use crate::error::{Error, Result};
 use crate::ledger::{FileState, Role, SealedFile, Slot};
-use crate::store::digest::hash_file;
 use crate::store::{Proof, Trust};
 
 /// See the module.
@@ -106,11 +105,12 @@ pub(super) fn taken_early(file: &SealedFile) -> Stop {
 /// Makes sure that the spool holds what was sealed.
 async fn unaltered(file: &SealedFile) -> Result<(), Stop> {
     let spool = file.spool_path.clone();
-    let hashed = tokio::task::spawn_blocking(move || hash_file(&spool)).await;
+    let digest = file.digest.clone();
+    let compared = tokio::task::spawn_blocking(move || digest.is_of_file(&spool)).await;
     let place = file.spool_path.display();
-    match hashed.map_err(|error| Error::internal(format!("hashing stopped: {error}")))? {
-        Ok(sha256) if sha256 == file.sha256 => Ok(()),
-        Ok(_) => Err(Stop::Damaged(format!("spool file `{place}` was changed after it was sealed"))),
+    match compared.map_err(|error| Error::internal(format!("hashing stopped: {error}")))? {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Stop::Damaged(format!("spool file `{place}` was changed after it was sealed"))),
         Err(error) => Err(Stop::Damaged(format!("spool file `{place}` cannot be read: {error}"))),
     }
 }

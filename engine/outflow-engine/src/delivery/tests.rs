@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
-use sha2::{Digest, Sha256};
+use outflow_formats::digest::Algorithm;
 use tempfile::TempDir;
 
 use self::faulty::{Fault, Faulty};
@@ -40,7 +40,7 @@ fn sealed_file(spool: &Path, ordinal: u32, path: &str, body: &str) -> SealedFile
         spool_path,
         rows: body.lines().count() as u64 - 1,
         bytes: body.len() as u64,
-        sha256: Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect(),
+        digest: Algorithm::Sha256.of(body.as_bytes()),
         content_type: None,
         metadata: vec![],
         details: serde_json::Value::Null,

@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
+use outflow_formats::digest::{Algorithm, Digest, Digester};
 use outflow_spec::delivery::{EncryptSpec, PgpExtension, PgpSpec};
 use pgp::composed::{ArmorOptions, MessageBuilder};
 use pgp::crypto::sym::SymmetricKeyAlgorithm;
 use rand::rngs::OsRng;
-use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::pipeline::{Pipeline, hex};
+use crate::pipeline::Pipeline;
 use crate::spool::SpooledFile;
 use keys::{Recipient, Signer};
 
@@ -106,26 +106,28 @@ impl Encryption {
 
     fn file(&self, mut file: SpooledFile) -> Result<SpooledFile> {
         let encrypted = beside(&file.path);
-        let (bytes, sha256) = self.stream(&file.path, &encrypted)?;
+        let algorithm = file.algorithm();
+        let (bytes, digest) = self.stream(&file.path, &encrypted, algorithm)?;
         std::fs::remove_file(&file.path).map_err(|cause| disk(&file.path, &cause))?;
         file.path = encrypted;
         for part in &mut file.parts {
             part.facts.bytes = bytes;
-            part.facts.sha256.clone_from(&sha256);
+            part.facts.digest.clone_from(&digest);
         }
         self.rename(std::slice::from_mut(&mut file));
         Ok(file)
     }
 
     /// Encrypts one file into another; gives the size and digest of what it wrote.
-    fn stream(&self, from: &Path, to: &Path) -> Result<(u64, String)> {
+    fn stream(&self, from: &Path, to: &Path, algorithm: Algorithm) -> Result<(u64, Digest)> {
         let failed = |cause: pgp::errors::Error| {
             Error::transient(format!("encrypting `{}`: {cause}", from.display()))
                 .hint("check the disk of the state folder")
         };
         let plain = BufReader::with_capacity(1 << 16, File::open(from).map_err(|cause| disk(from, &cause))?);
         let file = File::create_new(to).map_err(|cause| disk(to, &cause))?;
-        let mut out = Digesting { out: BufWriter::with_capacity(1 << 16, file), sha256: Sha256::new(), bytes: 0 };
+        let out = BufWriter::with_capacity(1 << 16, file);
+        let mut out = Digesting { out, digester: Digester::new(algorithm), bytes: 0 };
         let mut message = MessageBuilder::from_reader("", plain).seipd_v1(OsRng, SymmetricKeyAlgorithm::AES256);
         for recipient in &self.recipients {
             recipient.receive(&mut message).map_err(failed)?;
@@ -139,7 +141,7 @@ impl Encryption {
         }
         .map_err(failed)?;
         out.flush().map_err(|cause| disk(to, &cause))?;
-        Ok((out.bytes, hex(out.sha256.finalize().as_slice())))
+        Ok((out.bytes, out.digester.finish()))
     }
 }
 
@@ -157,14 +159,14 @@ fn disk(path: &Path, cause: &io::Error) -> Error {
 /// Counts and hashes what passes.
 struct Digesting<W> {
     out: W,
-    sha256: Sha256,
+    digester: Digester,
     bytes: u64,
 }
 
 impl<W: Write> Write for Digesting<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.out.write(bytes)?;
-        self.sha256.update(&bytes[..written]);
+        self.digester.update(&bytes[..written]);
         self.bytes += written as u64;
         Ok(written)
     }

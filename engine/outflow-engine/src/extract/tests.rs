@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use outflow_formats::digest::Algorithm;
 use outflow_formats::format::{Dialect, Format, JsonStyle};
 use outflow_layout::layout::{
     Artifact, Counter, CounterScope, Dataset, Field, FileFacts, FileIntent, FileName, LayoutError, PartitionKey, Roll,
@@ -164,7 +165,7 @@ impl Bench {
             progress: &progress,
         };
         let folder = self.spool();
-        let spool = Spool::new(&folder, "seed", progress.as_ref());
+        let spool = Spool::new(&folder, "seed", Algorithm::Xxh3, progress.as_ref());
         let mut layout = Several { outputs, refuses: self.refuses };
         let extracted = extract(&extraction, &spool, &mut layout, &dead);
         let extracted = tokio::time::timeout(Duration::from_secs(120), extracted).await.expect("it must not hang")?;
@@ -376,8 +377,15 @@ fn zstd_of(text: &str) -> Vec<u8> {
     let path = folder.path().join("x");
     let schema = arrow::datatypes::Schema::empty();
     let format = Format::Csv(Dialect::default());
-    let mut file =
-        outflow_formats::file::OutputFile::create(&path, &format, Compression::Zstd, None, &Arc::new(schema)).unwrap();
+    let mut file = outflow_formats::file::OutputFile::create(
+        &path,
+        &format,
+        Compression::Zstd,
+        None,
+        &Arc::new(schema),
+        Algorithm::Xxh3,
+    )
+    .unwrap();
     file.write_encoded(text.as_bytes()).unwrap();
     file.finish().unwrap();
     std::fs::read(path).unwrap()

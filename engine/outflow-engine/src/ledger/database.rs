@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use outflow_formats::digest::Digest;
 use outflow_spec::ledger::LedgerSpec;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
@@ -18,7 +19,7 @@ use super::{make_private, place};
 use crate::error::{Error, Result, Retry};
 
 /// Scripts that bring a ledger up to date: version, name, and the script for SQLite and for PostgreSQL.
-const SCRIPTS: [(i64, &str, &str, &str); 5] = [
+const SCRIPTS: [(i64, &str, &str, &str); 6] = [
     (
         1,
         "ledger",
@@ -48,6 +49,12 @@ const SCRIPTS: [(i64, &str, &str, &str); 5] = [
         "leases",
         include_str!("../../migrations/0005_leases.sql"),
         include_str!("../../migrations/postgres/0005_leases.sql"),
+    ),
+    (
+        6,
+        "digests",
+        include_str!("../../migrations/0006_digests.sql"),
+        include_str!("../../migrations/postgres/0006_digests.sql"),
     ),
 ];
 
@@ -217,6 +224,10 @@ impl Ledger {
 
     pub(super) fn state(&self, name: &str) -> Result<SlotState> {
         SlotState::from_name(name).ok_or_else(|| corrupt(&self.name, &format!("unknown state `{name}`")))
+    }
+
+    pub(super) fn digest(&self, text: &str) -> Result<Digest> {
+        text.parse().map_err(|wrong: String| corrupt(&self.name, &wrong))
     }
 
     pub(super) fn parse<T: serde::de::DeserializeOwned>(&self, text: &str) -> Result<T> {

@@ -86,7 +86,7 @@ impl Ledger {
         for some in files.chunks(AT_ONCE) {
             let rows: Vec<_> = (0..some.len()).map(|row| format!("({}, 'sealed')", places(1 + row * 11, 11))).collect();
             let statement = format!(
-                "INSERT INTO file (attempt, ordinal, role, path, spool_path, row_count, bytes, sha256, content_type,
+                "INSERT INTO file (attempt, ordinal, role, path, spool_path, row_count, bytes, digest, content_type,
                  metadata, details, state) VALUES {}",
                 rows.join(", ")
             );
@@ -102,7 +102,7 @@ impl Ledger {
                     .bind(name.ok_or_else(|| Error::internal("a spool file's name is not UTF-8"))?)
                     .bind(integer(file.rows)?)
                     .bind(integer(file.bytes)?)
-                    .bind(&file.sha256)
+                    .bind(file.digest.to_string())
                     .bind(&file.content_type)
                     .bind(to_json(&file.metadata)?)
                     .bind(to_json(&file.details)?);
@@ -115,7 +115,7 @@ impl Ledger {
     /// What a slot sealed.
     pub async fn manifest(&self, slot: &Slot) -> Result<Manifest> {
         let rows = sqlx::query(
-            "SELECT ordinal, role, path, spool_path, row_count, bytes, sha256, content_type, metadata, details
+            "SELECT ordinal, role, path, spool_path, row_count, bytes, digest, content_type, metadata, details
              FROM file WHERE attempt = $1 ORDER BY ordinal",
         )
         .bind(slot.attempt)
@@ -192,7 +192,7 @@ impl Ledger {
         let rows = sqlx::query(
             "SELECT slot.id, slot.pipeline, slot.target, slot.time_window, slot.state AS slot_state, slot.published_at,
                     slot.deferred_since, slot.deferred_until, slot.tries, attempt.run, file.ordinal, file.role, file.path,
-                    file.spool_path, file.row_count, file.bytes, file.sha256, file.content_type, file.metadata,
+                    file.spool_path, file.row_count, file.bytes, file.digest, file.content_type, file.metadata,
                     file.details, file.state AS file_state
              FROM file JOIN slot ON slot.attempt = file.attempt JOIN attempt ON attempt.id = file.attempt
              WHERE ($1 IS NULL OR slot.pipeline = $1) AND ($2 IS NULL OR attempt.run = $2)
@@ -238,7 +238,7 @@ impl Ledger {
             spool_path: spool_of(&self.folder, slot).join(self.column::<String>(row, "spool_path")?),
             rows: self.column::<i64>(row, "row_count")?.unsigned_abs(),
             bytes: self.column::<i64>(row, "bytes")?.unsigned_abs(),
-            sha256: self.column(row, "sha256")?,
+            digest: self.digest(&self.column::<String>(row, "digest")?)?,
             content_type: self.column(row, "content_type")?,
             metadata: self.parse(&metadata)?,
             details: self.parse(&details)?,

@@ -38,7 +38,7 @@ impl Ledger {
     /// first.
     pub async fn expired(&self, pipeline: &str, target: &str, before: jiff::Timestamp) -> Result<Vec<Expired>> {
         let rows: Vec<(i64, i64, String, String, i64, String)> = sqlx::query_as(
-            "SELECT slot.id, file.ordinal, file.role, file.path, file.bytes, file.sha256
+            "SELECT slot.id, file.ordinal, file.role, file.path, file.bytes, file.digest
              FROM file JOIN slot ON slot.attempt = file.attempt
              WHERE slot.pipeline = $1 AND slot.target = $2 AND slot.state = 'published' AND file.state = 'published'
              AND slot.published_at < $3 ORDER BY slot.id, file.ordinal",
@@ -49,7 +49,7 @@ impl Ledger {
         .fetch_all(&self.pool)
         .await
         .map_err(|error| self.failure("reading", error))?;
-        let expired = |(slot, ordinal, role, path, bytes, sha256): (i64, i64, String, String, i64, String)| {
+        let expired = |(slot, ordinal, role, path, bytes, digest): (i64, i64, String, String, i64, String)| {
             let file = SealedFile {
                 ordinal: ordinal as u32,
                 role: if role == Role::Data.name() { Role::Data } else { Role::Companion },
@@ -57,14 +57,14 @@ impl Ledger {
                 spool_path: Default::default(),
                 rows: 0,
                 bytes: bytes.unsigned_abs(),
-                sha256,
+                digest: self.digest(&digest)?,
                 content_type: None,
                 metadata: Vec::new(),
                 details: serde_json::Value::Null,
             };
-            Expired { slot, file }
+            Ok(Expired { slot, file })
         };
-        Ok(rows.into_iter().map(expired).collect())
+        rows.into_iter().map(expired).collect()
     }
 
     /// Notes what became of a published file.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use outflow_formats::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::source::arrivals::Known;
@@ -280,8 +281,8 @@ pub struct SealedFile {
     pub rows: u64,
     /// Bytes.
     pub bytes: u64,
-    /// SHA-256 of the bytes, lower-case hex.
-    pub sha256: String,
+    /// Digest of the bytes.
+    pub digest: Digest,
     /// Media type.
     pub content_type: Option<String>,
     /// Metadata of the object, where the target keeps any.

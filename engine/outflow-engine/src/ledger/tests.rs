@@ -6,6 +6,7 @@ mod positions;
 #[path = "../../../../tests/it/support/postgres.rs"]
 pub(crate) mod postgres;
 
+use outflow_formats::digest::Algorithm;
 use outflow_spec::ledger::{LedgerSpec, PostgresLedger};
 use outflow_spec::secret::Secret;
 use serde_json::json;
@@ -64,14 +65,16 @@ pub(crate) async fn age_attempts(ledger: &Ledger) {
 
 /// Names and digests of everything that any attempt at a pipeline's deliveries sealed.
 pub(crate) async fn sealed_in(ledger: &Ledger, pipeline: &str) -> Vec<(String, String)> {
-    let statement = "SELECT path, sha256 FROM file JOIN attempt ON attempt.id = file.attempt
+    let statement = "SELECT path, digest FROM file JOIN attempt ON attempt.id = file.attempt
                      JOIN slot ON slot.id = attempt.slot WHERE slot.pipeline = $1";
     sqlx::query_as(statement).bind(pipeline).fetch_all(&ledger.pool).await.unwrap()
 }
 
-/// Gives up what only power cuts need: the disk is simulated.
+/// Gives up what only power cuts and other processes need: there are none.
 pub(crate) async fn make_quick(ledger: &Ledger) {
-    sqlx::query("PRAGMA synchronous = OFF").execute(&ledger.pool).await.unwrap();
+    for setting in ["PRAGMA synchronous = OFF", "PRAGMA locking_mode = EXCLUSIVE"] {
+        sqlx::query(setting).execute(&ledger.pool).await.unwrap();
+    }
 }
 
 fn key(window: &str) -> SlotKey {
@@ -96,7 +99,7 @@ fn file(ordinal: u32, path: &str) -> SealedFile {
         spool_path: "/made/here/spool/1/0".into(),
         rows: 3,
         bytes: 10,
-        sha256: "ab".into(),
+        digest: Algorithm::Xxh3.of(b"ab"),
         content_type: Some("text/csv".into()),
         metadata: vec![("flow".into(), "welcome".into())],
         details: json!({"dataset": "data_feed"}),
@@ -143,6 +146,30 @@ async fn first_plan_of_a_slot_is_kept_for_ever() {
         let kept = PlanRecord { config_hash: "d".into(), layout_digest: "m".into(), ..plan("r1") };
         assert_eq!(ledger.plan(&key("w"), &edited, "r3").await.unwrap().plan, kept);
         assert_eq!(ledger.slot_by_id(first.id).await.unwrap().unwrap().plan, kept);
+    }
+}
+
+/// A ledger of before digests told their algorithm: they are SHA-256.
+#[tokio::test]
+async fn bare_digests_are_sha256() {
+    for home in Home::both() {
+        let ledger = home.open().await;
+        let digest = Algorithm::Sha256.of(b"ab");
+        let files = vec![SealedFile { digest: digest.clone(), ..file(0, "a.csv") }];
+        let slot = sealed(&ledger, "w", &Manifest { files, ..Manifest::default() }).await;
+        for statement in [
+            "UPDATE file SET digest = substr(digest, 8)",
+            "ALTER TABLE file RENAME COLUMN digest TO sha256",
+            "DELETE FROM _sqlx_migrations WHERE version = 6",
+        ] {
+            sqlx::query(statement).execute(&ledger.pool).await.unwrap();
+        }
+        ledger.close().await;
+        let ledger = home.open().await;
+        assert_eq!(ledger.manifest(&slot).await.unwrap().files[0].digest, digest);
+        sqlx::query("UPDATE file SET digest = 'md5:00'").execute(&ledger.pool).await.unwrap();
+        let error = ledger.manifest(&slot).await.unwrap_err();
+        assert!(error.to_string().contains("`md5:00` is not a digest"), "{error}");
     }
 }
 

@@ -106,7 +106,8 @@ impl Work<'_> {
         let made = self.made_again(slot, sink, manifest).await?;
         let mut same = Vec::new();
         for file in absent {
-            let again = made.iter().find(|again| again.path == file.path && again.sha256 == file.sha256);
+            let again = made.iter().find(|again| again.path == file.path);
+            let again = again.filter(|again| file.digest.is_of_file(&again.spool_path).is_ok_and(|same| same));
             same.push(again.ok_or_else(|| {
                 Error::user(format!("`{}` cannot be made again as it was; nothing was delivered", file.path))
                     .hint("the input, the pipeline or a plugin is not what it was; a backup of the target may have it")

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use outflow_formats::digest::Algorithm;
 use outflow_layout::layout::{Dataset, Layout, LogLine};
 
+use super::Work;
 use super::due::Due;
 use super::phases::Phases;
-use super::{Work, sha256};
 use crate::dead_letter::DeadLetter;
 use crate::delivery;
 use crate::error::{Error, Result};
@@ -77,6 +78,15 @@ pub(super) struct Made {
 }
 
 impl Work<'_> {
+    /// What files are sealed with: what a target, a reader or the layout asks for, or what is quick.
+    fn algorithm(&self, layout: &dyn Layout, places: &[Place]) -> Algorithm {
+        let told = self.pipeline.spec.delivery.checksums.is_some() || layout.needs_sha256();
+        if told || places.iter().any(|place| place.sink.digest() == Algorithm::Sha256) {
+            return Algorithm::Sha256;
+        }
+        Algorithm::Xxh3
+    }
+
     /// Extracts a window into the spool of the first slot.
     pub(super) async fn extract(
         &self,
@@ -112,7 +122,8 @@ impl Work<'_> {
         };
         let limit = self.options.max_rejects.or(self.pipeline.spec.delivery.max_rejects);
         let dead = Arc::new(DeadLetter::create(&letters, limit).hiding(self.options.hidden.clone()));
-        let spool = Spool::new(&folder, &slot.plan.nonce_seed, self.progress.as_ref());
+        let algorithm = self.algorithm(layout.as_ref(), places);
+        let spool = Spool::new(&folder, &slot.plan.nonce_seed, algorithm, self.progress.as_ref());
         let extracted = tokio::select! {
             biased;
             () = self.options.stop.cancelled() => return Err(stopped()),
@@ -220,7 +231,7 @@ impl Work<'_> {
             other.outputs(&made.columns).await?;
             other.as_mut()
         };
-        let mut artifacts = spool::checksums(self.pipeline.spec.delivery.checksums, &made.files);
+        let mut artifacts = spool::checksums(self.pipeline.spec.delivery.checksums, &made.files)?;
         artifacts.extend(spool::companions(layout, &made.files, target).await?);
         for artifact in artifacts {
             let spool_path = folder.join(format!("{:06}", files.len()));
@@ -232,7 +243,7 @@ impl Work<'_> {
                 spool_path,
                 rows: 0,
                 bytes: artifact.body.len() as u64,
-                sha256: sha256(&artifact.body),
+                digest: Algorithm::Sha256.of(&artifact.body),
                 content_type: Some(artifact.content_type),
                 metadata: Vec::new(),
                 details: serde_json::Value::Null,
@@ -268,7 +279,7 @@ fn sealed_data(file: SpooledFile) -> Option<SealedFile> {
         spool_path: file.path,
         rows,
         bytes: part.facts.bytes,
-        sha256: part.facts.sha256,
+        digest: part.facts.digest,
         content_type: part.name.content_type,
         metadata: part.name.metadata,
         details,

@@ -96,7 +96,7 @@ impl KnownFile {
 
     /// A chunker of a text file, past its header.
     pub fn chunker(&self, progress: &Arc<dyn Progress>) -> Result<Chunker<Bytes>> {
-        let text = self.text(Some(progress.clone()))?;
+        let text = self.text((!self.is_plain()).then(|| progress.clone()))?;
         if self.format == SourceFormat::Jsonl {
             return Ok(Chunker::lines(text));
         }
@@ -110,6 +110,12 @@ impl KnownFile {
     /// The dialect of a CSV file.
     pub fn dialect(&self) -> &Dialect {
         &self.dialect
+    }
+
+    /// Whether its text is its bytes: what is read of it can be told by the text. Of any other file the bytes are counted as they are
+    /// read.
+    pub fn is_plain(&self) -> bool {
+        self.compression == container::Compression::None && self.dialect.encoding == encoding_rs::UTF_8
     }
 
     /// The bytes as UTF-8 text.

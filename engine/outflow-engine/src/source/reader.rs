@@ -151,6 +151,8 @@ struct Turns<'a> {
     /// The next file to open.
     file: usize,
     open: Option<Open>,
+    /// Bytes of the open file that were told.
+    read: u64,
     over: bool,
 }
 
@@ -167,7 +169,7 @@ impl<'a> Turns<'a> {
         };
         let wanted = scan.columns.iter().filter(wanted).cloned().collect();
         let lines = schema.column_with_name(ROW).is_some() || scan.arrivals.is_some();
-        Self { scan, wanted, lines, file: 0, open: None, over: false }
+        Self { scan, wanted, lines, file: 0, open: None, read: 0, over: false }
     }
 
     fn next(&mut self) -> Result<Option<Part>> {
@@ -191,10 +193,19 @@ impl<'a> Turns<'a> {
                 Open::Rows(batches) => batches.next().transpose().map_err(failed)?.map(Content::Rows),
             };
             match content {
-                Some(content) => return Ok(Some(Part { file, content })),
+                Some(content) => {
+                    if let Content::Text(chunk, _) = &content
+                        && known.is_plain()
+                    {
+                        self.read += chunk.bytes.len() as u64;
+                        self.scan.reading.progress.event(Event::Read(chunk.bytes.len() as u64));
+                    }
+                    return Ok(Some(Part { file, content }));
+                }
                 None => {
-                    if matches!(open, Open::Rows(_)) {
-                        self.scan.reading.progress.event(Event::Read(known.file.size));
+                    if known.is_plain() {
+                        let rest = known.file.size.saturating_sub(std::mem::take(&mut self.read));
+                        self.scan.reading.progress.event(Event::Read(rest));
                     }
                     self.open = None;
                 }

@@ -32,6 +32,7 @@ fn one(mut files: Vec<SpooledFile>) -> Result<SpooledFile> {
         Some(single) if files.is_empty() => return Ok(single),
         last => files.extend(last),
     }
+    let algorithm = files[0].algorithm();
     let paths = files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
     let target = paths.first().map(|first| first.with_extension("zip")).unwrap_or_default();
     let mut parts = files.into_iter().flat_map(|file| file.parts).collect::<Vec<_>>();
@@ -41,11 +42,11 @@ fn one(mut files: Vec<SpooledFile>) -> Result<SpooledFile> {
         return Err(Error::user(format!("two files of the run are both the entry `{entry}` of `{path}`"))
             .hint("give each entry of an archive its own name"));
     }
-    let finished = merge_zips(&paths, &target).map_err(format_error)?;
+    let finished = merge_zips(&paths, &target, algorithm).map_err(format_error)?;
     remove(&paths)?;
     for part in &mut parts {
         part.facts.bytes = finished.bytes;
-        part.facts.sha256.clone_from(&finished.sha256);
+        part.facts.digest.clone_from(&finished.digest);
     }
     Ok(SpooledFile { path: target, parts, is_parquet: false, is_zip: true })
 }

@@ -4,20 +4,23 @@ use outflow_layout::layout::Artifact;
 use outflow_spec::delivery::ChecksumKind;
 
 use super::SpooledFile;
+use crate::error::{Error, Result};
 
 /// A checksum file for each data file, in their order.
-pub fn checksums(kind: Option<ChecksumKind>, files: &[SpooledFile]) -> Vec<Artifact> {
-    let Some(ChecksumKind::Sha256) = kind else { return Vec::new() };
+pub fn checksums(kind: Option<ChecksumKind>, files: &[SpooledFile]) -> Result<Vec<Artifact>> {
+    let Some(ChecksumKind::Sha256) = kind else { return Ok(Vec::new()) };
     let parts = files.iter().filter_map(|file| file.parts.first());
     parts
         .map(|part| {
             let path = &part.name.path;
             let name = path.rsplit_once('/').map_or(path.as_str(), |(_, name)| name);
-            Artifact {
+            let sha256 = part.facts.digest.sha256();
+            let sha256 = sha256.ok_or_else(|| Error::internal("files with checksums have another digest"))?;
+            Ok(Artifact {
                 path: format!("{path}.sha256"),
                 content_type: "text/plain".to_owned(),
-                body: format!("{}  {name}\n", part.facts.sha256).into_bytes(),
-            }
+                body: format!("{sha256}  {name}\n").into_bytes(),
+            })
         })
         .collect()
 }

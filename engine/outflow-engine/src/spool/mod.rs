@@ -9,6 +9,7 @@ mod place;
 mod route;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::StreamExt;
+use outflow_formats::digest::Algorithm;
 use outflow_formats::encode::encoder;
 use outflow_formats::format::{Compression, Format};
 use outflow_formats::workers::threads;
@@ -58,6 +60,11 @@ pub struct SpooledPart {
 }
 
 impl SpooledFile {
+    /// What its digest is made with; every file has a part.
+    pub fn algorithm(&self) -> Algorithm {
+        self.parts.first().map_or(Algorithm::Sha256, |part| part.facts.digest.algorithm())
+    }
+
     /// The rows of all its parts.
     pub fn rows(&self) -> u64 {
         self.parts.iter().map(|part| part.facts.rows).sum()
@@ -69,6 +76,7 @@ pub struct Spool<'a> {
     /// Folder of the attempt, empty.
     pub folder: &'a Path,
     seed: &'a str,
+    algorithm: Algorithm,
     progress: &'a dyn Progress,
     /// One permit a batch that is encoded and not yet written.
     encodings: Arc<Semaphore>,
@@ -77,10 +85,11 @@ pub struct Spool<'a> {
 }
 
 impl<'a> Spool<'a> {
-    /// A spool in an empty folder. Nonces are made of `seed`, which is equal on every retry of a delivery.
-    pub fn new(folder: &'a Path, seed: &'a str, progress: &'a dyn Progress) -> Self {
+    /// A spool in an empty folder. Nonces are made of `seed`, which is equal on every retry of a delivery; digests
+    /// with `algorithm`.
+    pub fn new(folder: &'a Path, seed: &'a str, algorithm: Algorithm, progress: &'a dyn Progress) -> Self {
         let encodings = Arc::new(Semaphore::new(2 * threads()));
-        Self { folder, seed, progress, encodings, outputs: Arc::default() }
+        Self { folder, seed, algorithm, progress, encodings, outputs: Arc::default() }
     }
 
     /// Runs one output, the `number`th of its layout, to its end. Several may run at the same time. Files come back in
@@ -103,6 +112,7 @@ impl<'a> Spool<'a> {
             format: output.format.clone(),
             compression: output.compression,
             schema: schema.clone(),
+            algorithm: self.algorithm,
             encoder,
         };
         let mut writer = Writer::new(shape, self.outputs.clone(), waiting)?;
@@ -142,7 +152,7 @@ impl<'a> Spool<'a> {
         let header = schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
         let files = placer.files.into_iter().zip(finished).map(|(placed, finished)| {
             let Placed { intent, name, rows, .. } = placed;
-            let facts = FileFacts { rows, bytes: finished.bytes, sha256: finished.sha256, header: header.clone() };
+            let facts = FileFacts { rows, bytes: finished.bytes, digest: finished.digest, header: header.clone() };
             SpooledFile {
                 path: finished.path,
                 parts: vec![SpooledPart { intent, name, facts }],

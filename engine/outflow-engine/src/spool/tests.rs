@@ -110,7 +110,7 @@ impl Bench {
         std::fs::create_dir_all(self.folder.path()).unwrap();
         let mut names = Names { archive };
         let layout: Mutex<&mut dyn Layout> = Mutex::new(&mut names);
-        let spool = Spool::new(self.folder.path(), "seed", &Quiet);
+        let spool = Spool::new(self.folder.path(), "seed", Algorithm::Xxh3, &Quiet);
         let mut files = Vec::new();
         for (number, output) in outputs.iter_mut().enumerate() {
             if split {
@@ -142,7 +142,7 @@ impl Bench {
 fn read(file: &SpooledFile, (format, compression): &(Format, Compression)) -> String {
     let bytes = std::fs::read(&file.path).unwrap();
     let facts = &file.parts[0].facts;
-    assert_eq!((facts.bytes, &facts.sha256), (bytes.len() as u64, &crate::pipeline::hex(&sha2_digest(&bytes))));
+    assert_eq!((facts.bytes, &facts.digest), (bytes.len() as u64, &Algorithm::Xxh3.of(&bytes)));
     if *format == Format::Parquet {
         let parquet = outflow_formats::parquet::open(bytes::Bytes::from(bytes)).unwrap();
         let fields = parquet.schema().fields().to_vec();
@@ -159,11 +159,6 @@ fn read(file: &SpooledFile, (format, compression): &(Format, Compression)) -> St
     };
     read.unwrap();
     text
-}
-
-fn sha2_digest(bytes: &[u8]) -> Vec<u8> {
-    use sha2::Digest;
-    sha2::Sha256::digest(bytes).to_vec()
 }
 
 fn csv(batches: &[RecordBatch]) -> String {
@@ -227,7 +222,7 @@ async fn equal_rows_make_equal_bytes() {
             continue;
         }
         let files = bench.spool(vec![output("d", format, compression, Roll::default())], true, false).await.unwrap();
-        let digests = files.iter().map(|file| file.parts[0].facts.sha256.clone()).collect::<Vec<_>>();
+        let digests = files.iter().map(|file| file.parts[0].facts.digest.clone()).collect::<Vec<_>>();
         assert!(digests.iter().all(|digest| *digest == digests[0]), "{compression:?}: {digests:?}");
     }
 }
@@ -368,7 +363,7 @@ async fn zip_files_of_one_path_are_one_archive() {
         assert_eq!(file.rows(), 1000);
         let length = std::fs::metadata(&file.path).unwrap().len();
         assert!(file.parts.iter().all(|part| part.facts.bytes == length));
-        digests.push(file.parts[0].facts.sha256.clone());
+        digests.push(file.parts[0].facts.digest.clone());
         let script = "import sys, zipfile\n\
                       archive = zipfile.ZipFile(sys.argv[1])\n\
                       assert archive.testzip() is None\n\

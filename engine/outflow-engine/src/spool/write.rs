@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::memory_pool::MemoryReservation;
+use outflow_formats::digest::{Algorithm, Digest};
 use outflow_formats::encode::{Encoder, Span};
 use outflow_formats::file::{OutputFile, PlainFile, append};
 use outflow_formats::format::{Compression, Format};
@@ -22,6 +23,7 @@ use tokio::task::JoinHandle;
 
 use super::place::{Placed, Placement};
 use super::route::{Content, Encoded};
+use super::waiting::Waiting;
 use super::{blocking, format_error};
 use crate::error::{Error, Result};
 
@@ -52,6 +54,8 @@ pub(super) struct Shape {
     pub(super) compression: Compression,
     /// Their columns.
     pub(super) schema: SchemaRef,
+    /// What its digests are made with.
+    pub(super) algorithm: Algorithm,
     /// For text.
     pub(super) encoder: Option<Arc<dyn Encoder>>,
 }
@@ -63,7 +67,7 @@ pub(super) struct Finished {
     /// Its size.
     pub(super) bytes: u64,
     /// Its digest.
-    pub(super) sha256: String,
+    pub(super) digest: Digest,
 }
 
 /// The files of an output; one thread at a time writes them while the caller goes on.
@@ -162,7 +166,7 @@ struct File {
     entry: Option<String>,
     rows: u64,
     /// Bytes that are not yet in the file.
-    waiting: Vec<u8>,
+    waiting: Waiting,
     form: Form,
 }
 
@@ -181,7 +185,7 @@ impl Files {
             let number = self.files.len();
             let path = self.shape.path(number);
             let form = if self.shape.compression == Compression::None && self.shape.format != Format::Parquet {
-                Form::Plain(PlainFile::new(path))
+                Form::Plain(PlainFile::new(path, self.shape.algorithm))
             } else if self.live < LIVE {
                 self.live += 1;
                 Form::Live(Box::new(self.shape.create(number, entry.as_deref())?))
@@ -189,7 +193,9 @@ impl Files {
                 Form::Aside(false)
             };
             self.waiting += self.header.len();
-            self.files.push(File { number, entry, rows: 0, waiting: self.header.clone(), form });
+            let mut waiting = Waiting::default();
+            waiting.extend(&self.header);
+            self.files.push(File { number, entry, rows: 0, waiting, form });
         }
         Ok(())
     }
@@ -215,9 +221,9 @@ impl Files {
             };
             if bytes.len() >= AT_ONCE {
                 self.waiting -= file.drain(&self.shape)?;
-                file.write(&self.shape, bytes)?;
+                file.write(&self.shape, &[bytes])?;
             } else {
-                file.waiting.extend_from_slice(bytes);
+                file.waiting.extend(bytes);
                 self.waiting += bytes.len();
             }
             if placement.complete {
@@ -301,19 +307,19 @@ impl File {
     /// Brings waiting bytes to disk, and tells how many.
     fn drain(&mut self, shape: &Shape) -> Result<usize> {
         let waiting = std::mem::take(&mut self.waiting);
-        self.write(shape, &waiting)?;
+        self.write(shape, waiting.pieces())?;
         Ok(waiting.len())
     }
 
     /// Brings bytes to disk that follow those that are there.
-    fn write(&mut self, shape: &Shape, bytes: &[u8]) -> Result<()> {
+    fn write(&mut self, shape: &Shape, pieces: &[impl AsRef<[u8]>]) -> Result<()> {
         let written = match &mut self.form {
-            _ if bytes.is_empty() => Ok(()),
-            Form::Plain(file) => file.append(bytes),
-            Form::Live(output) => output.write_encoded(bytes),
+            _ if pieces.is_empty() => Ok(()),
+            Form::Plain(file) => file.append(pieces),
+            Form::Live(output) => pieces.iter().try_for_each(|piece| output.write_encoded(piece.as_ref())),
             Form::Aside(spilled) => {
                 *spilled = true;
-                append(&shape.aside(self.number), bytes)
+                append(&shape.aside(self.number), pieces)
             }
             Form::Done(_) => Ok(()),
         };
@@ -326,21 +332,23 @@ impl File {
             return Ok(());
         }
         if let Some(encoder) = &shape.encoder {
-            self.waiting.extend_from_slice(&encoder.footer(self.rows));
+            self.waiting.extend(&encoder.footer(self.rows));
         }
-        let waiting = std::mem::take(&mut self.waiting);
+        if let Form::Aside(spilled) = self.form {
+            return self.make(shape, spilled);
+        }
+        self.drain(shape)?;
         let finished = match std::mem::replace(&mut self.form, Form::Aside(false)) {
-            Form::Plain(mut file) => file.append(&waiting).map(|()| file.finish()),
-            Form::Live(output) if waiting.is_empty() => output.finish(),
-            Form::Live(mut output) => output.write_encoded(&waiting).and_then(|()| output.finish()),
-            Form::Aside(spilled) => return self.make(shape, spilled, &waiting),
-            Form::Done(_) => return Ok(()),
+            Form::Plain(file) => file.finish(),
+            Form::Live(output) => output.finish(),
+            Form::Aside(_) | Form::Done(_) => return Ok(()),
         };
         self.done(shape, finished)
     }
 
     /// Makes the file of rows that were set aside.
-    fn make(&mut self, shape: &Shape, spilled: bool, waiting: &[u8]) -> Result<()> {
+    fn make(&mut self, shape: &Shape, spilled: bool) -> Result<()> {
+        let waiting = std::mem::take(&mut self.waiting).pieces().concat();
         let aside = shape.aside(self.number);
         let failed = |cause: std::io::Error| {
             Error::transient(format!("reading `{}`: {cause}", aside.display()))
@@ -351,7 +359,7 @@ impl File {
         } else {
             Box::new(std::io::empty())
         };
-        let mut rows = on_disk.chain(waiting);
+        let mut rows = on_disk.chain(&waiting[..]);
         let mut output = shape.create(self.number, self.entry.as_deref())?;
         if shape.format == Format::Parquet {
             let packer = Packer::new(shape.schema.clone()).map_err(format_error)?;
@@ -374,8 +382,8 @@ impl File {
         shape: &Shape,
         finished: outflow_formats::Result<outflow_formats::file::Finished>,
     ) -> Result<()> {
-        let outflow_formats::file::Finished { bytes, sha256 } = finished.map_err(format_error)?;
-        self.form = Form::Done(Finished { path: shape.path(self.number), bytes, sha256 });
+        let outflow_formats::file::Finished { bytes, digest } = finished.map_err(format_error)?;
+        self.form = Form::Done(Finished { path: shape.path(self.number), bytes, digest });
         Ok(())
     }
 }
@@ -391,6 +399,8 @@ impl Shape {
     }
 
     fn create(&self, file: usize, entry: Option<&str>) -> Result<OutputFile> {
-        OutputFile::create(&self.path(file), &self.format, self.compression, entry, &self.schema).map_err(format_error)
+        let Self { format, compression, schema, algorithm, .. } = self;
+        let file = OutputFile::create(&self.path(file), format, *compression, entry, schema, *algorithm);
+        file.map_err(format_error)
     }
 }

@@ -13,8 +13,8 @@ use object_store::{
     Attribute, Attributes, GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions,
     PutOptions, UploadPart,
 };
+use outflow_formats::digest::{Digest, Digester};
 use outflow_layout::layout::Target;
-use sha2::{Digest, Sha256};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -25,7 +25,6 @@ use super::{Proof, Put, Sink, Trust, check_path};
 use crate::error::{Error, Result, Retry};
 use crate::kill_point;
 use crate::ledger::SealedFile;
-use crate::pipeline::hex;
 use crate::progress::{Event, Progress};
 
 /// Size of a part, and of the largest object sent in one piece.
@@ -139,7 +138,9 @@ impl Bucket {
             }
             attributes.insert(place, value.clone().into());
         }
-        attributes.insert(Attribute::Metadata(self.service.digest.into()), file.sha256.clone().into());
+        if let Some(sha256) = file.digest.sha256() {
+            attributes.insert(Attribute::Metadata(self.service.digest.into()), sha256.to_owned().into());
+        }
         Ok(attributes)
     }
 
@@ -155,7 +156,7 @@ impl Bucket {
             Ok(body) => Bytes::from(body),
             Err(error) => return Ok(unreadable(file, &error)),
         };
-        if hex(Sha256::digest(&body).as_slice()) != file.sha256 {
+        if file.digest.algorithm().of(&body) != file.digest {
             return Ok(changed(file));
         }
         let options = |mode| -> Result<PutOptions> {
@@ -217,7 +218,7 @@ impl Bucket {
         upload: &mut dyn MultipartUpload,
         progress: &dyn Progress,
     ) -> Result<Option<Put>, object_store::Error> {
-        let mut digest = Sha256::new();
+        let mut digester = Digester::new(file.digest.algorithm());
         let mut flying = FuturesUnordered::new();
         loop {
             let Ok(permit) = self.take_permit(&mut flying, progress).await? else { break };
@@ -228,14 +229,14 @@ impl Bucket {
                 Ok(0) => break,
                 Ok(_) => {}
             }
-            digest.update(&part);
+            digester.update(&part);
             let bytes = part.len() as u64;
             flying.push(send_part(upload.put_part(part.into()), bytes, permit));
         }
         while let Some(bytes) = flying.next().await {
             progress.event(Event::Delivered(bytes?));
         }
-        Ok((hex(digest.finalize().as_slice()) != file.sha256).then(|| changed(file)))
+        Ok((digester.finish() != file.digest).then(|| changed(file)))
     }
 
     /// Waits for room for a part while the parts on their way go on.
@@ -267,9 +268,9 @@ impl Bucket {
     }
 
     /// Reads the version of an object that has this tag, part by part: a request may not last long.
-    async fn hash(&self, file: &SealedFile, key: &Key, if_match: Option<String>) -> Result<String> {
+    async fn hash(&self, file: &SealedFile, key: &Key, if_match: Option<String>) -> Result<Digest> {
         let failed = |error| self.failure(file, "reading back", &error);
-        let mut digest = Sha256::new();
+        let mut digester = Digester::new(file.digest.algorithm());
         let mut at = 0;
         while at < file.bytes {
             let end = file.bytes.min(at + self.part as u64);
@@ -279,10 +280,10 @@ impl Bucket {
             if part.len() as u64 != end - at {
                 return Err(Error::transient(format!("reading back `{}`: the answer was cut short", file.path)));
             }
-            digest.update(&part);
+            digester.update(&part);
             at = end;
         }
-        Ok(hex(digest.finalize().as_slice()))
+        Ok(digester.finish())
     }
 }
 
@@ -317,11 +318,11 @@ impl Sink for Bucket {
         if found.meta.size != file.bytes {
             return Ok(Proof::Different(format!("has {} bytes at the target, not {}", found.meta.size, file.bytes)));
         }
-        let sha256 = match found.attributes.get(&Attribute::Metadata(self.service.digest.into())) {
-            Some(sha256) if trust != Trust::Bytes => sha256.to_string(),
-            _ => self.hash(file, &key, found.meta.e_tag).await?,
+        let same = match found.attributes.get(&Attribute::Metadata(self.service.digest.into())) {
+            Some(sha256) if trust != Trust::Bytes => file.digest.sha256() == Some(sha256.as_ref()),
+            _ => self.hash(file, &key, found.meta.e_tag).await? == file.digest,
         };
-        if sha256 == file.sha256 {
+        if same {
             Ok(Proof::Same)
         } else {
             Ok(Proof::Different("has other content at the target than was sealed".to_owned()))

@@ -7,15 +7,13 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use async_trait::async_trait;
+use outflow_formats::digest::{Algorithm, Digester};
 use outflow_layout::layout::Target;
-use sha2::{Digest, Sha256};
 
-use super::digest::hash_file;
 use super::{Proof, Put, Sink, Trust, check_path};
 use crate::error::{Error, Result};
 use crate::kill_point;
 use crate::ledger::SealedFile;
-use crate::pipeline::hex;
 use crate::progress::{Event, Progress};
 
 /// A folder.
@@ -97,8 +95,7 @@ impl Folder {
             // One file with two names: the bytes this process sealed.
             return Ok(Proof::Same);
         }
-        let sha256 = hash_file(&path).map_err(|error| failure(&path, "reading back", &error))?;
-        if sha256 == file.sha256 {
+        if file.digest.is_of_file(&path).map_err(|error| failure(&path, "reading back", &error))? {
             Ok(Proof::Same)
         } else {
             Ok(Proof::Different("has other content at the target than was sealed".to_owned()))
@@ -192,6 +189,11 @@ impl Folder {
 
 #[async_trait]
 impl Sink for Folder {
+    /// Nothing but this program reads the bytes back here.
+    fn digest(&self) -> Algorithm {
+        Algorithm::Xxh3
+    }
+
     fn target(&self) -> &Target {
         &self.target
     }
@@ -248,17 +250,17 @@ fn copy_and_link(file: &SealedFile, copy: &Path, path: &Path) -> Result<Put> {
     let _ = fs::remove_file(copy);
     let mut to =
         OpenOptions::new().write(true).create_new(true).custom_flags(libc::O_NOFOLLOW).open(copy).map_err(failed)?;
-    let mut digest = Sha256::new();
+    let mut digester = Digester::new(file.digest.algorithm());
     let mut buffer = vec![0; 1 << 20];
     loop {
         let read = from.read(&mut buffer).map_err(failed)?;
         if read == 0 {
             break;
         }
-        digest.update(&buffer[..read]);
+        digester.update(&buffer[..read]);
         to.write_all(&buffer[..read]).map_err(failed)?;
     }
-    if hex(digest.finalize().as_slice()) != file.sha256 {
+    if digester.finish() != file.digest {
         return Ok(Put::Damaged(format!("spool file `{}` was changed after it was sealed", file.spool_path.display())));
     }
     to.sync_all().map_err(failed)?;

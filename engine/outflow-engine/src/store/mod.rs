@@ -3,7 +3,6 @@
 
 mod access;
 mod bucket;
-pub(crate) mod digest;
 mod failure;
 mod folder;
 mod ftps;
@@ -18,6 +17,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use outflow_formats::digest::Algorithm;
 use outflow_layout::layout::Target;
 use outflow_spec::sink::SinkSpec;
 
@@ -76,6 +76,11 @@ pub trait Sink: Send + Sync {
 
     /// What tells this target from every other in the ledger. Holds no credentials.
     fn identity(&self) -> &str;
+
+    /// What files for it are sealed with, at the least: where bytes go over a wire, what its other end can make too.
+    fn digest(&self) -> Algorithm {
+        Algorithm::Sha256
+    }
 
     /// Files worth sending at the same time.
     fn files_at_once(&self) -> usize {

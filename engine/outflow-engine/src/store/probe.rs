@@ -7,13 +7,11 @@ use std::sync::{Mutex, PoisonError};
 
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::{Proof, Put, Sink, Trust};
 use crate::error::{Error, Result};
 use crate::ledger::{Role, SealedFile, make_private};
-use crate::pipeline::hex;
 use crate::progress::Quiet;
 
 #[cfg(test)]
@@ -201,7 +199,7 @@ impl Probe<'_> {
             spool_path,
             rows: 0,
             bytes: body.len() as u64,
-            sha256: hex(&Sha256::digest(&body)),
+            digest: self.sink.digest().of(body.as_bytes()),
             content_type: None,
             metadata: Vec::new(),
             details: serde_json::Value::Null,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use outflow_formats::digest::Algorithm;
 use outflow_layout::layout::Target;
 
 use super::{Proof, Put, Sink, Trust};
@@ -46,6 +47,10 @@ impl Sink for ReadBack {
 
     async fn remove(&self, file: &SealedFile) -> Result<Proof> {
         self.0.remove(file).await
+    }
+
+    fn digest(&self) -> Algorithm {
+        self.0.digest()
     }
 
     fn creates_if_absent(&self) -> bool {

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use object_store::memory::InMemory;
 use object_store::{Attribute, GetOptions, ObjectStore, ObjectStoreExt};
+use outflow_formats::digest::Algorithm;
 use outflow_spec::secret::Secret;
 use outflow_spec::store::S3Access;
-use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::error::{Domain, Retry};
@@ -28,7 +28,7 @@ pub(super) fn file(folder: &Path, path: &str, body: &[u8]) -> SealedFile {
         spool_path,
         rows: 1,
         bytes: body.len() as u64,
-        sha256: crate::pipeline::hex(Sha256::digest(body).as_slice()),
+        digest: Algorithm::Sha256.of(body),
         content_type: Some("text/csv".into()),
         metadata: vec![("Flow".into(), "welcome".into())],
         details: serde_json::Value::Null,
@@ -254,7 +254,7 @@ async fn an_object_carries_its_digest_type_and_metadata() {
         sink.put(&sealed, "", &Quiet).await.unwrap();
         let found = store.get_opts(&format!("p/{path}").into(), GetOptions::default()).await.unwrap();
         let metadata = |name: &'static str| found.attributes.get(&Attribute::Metadata(name.into())).cloned();
-        assert_eq!(metadata("outflow-sha256").as_deref(), Some(sealed.sha256.as_str()));
+        assert_eq!(metadata("outflow-sha256").as_deref(), sealed.digest.sha256());
         assert_eq!(metadata("flow").as_deref(), Some("welcome"));
         assert_eq!(found.attributes.get(&Attribute::ContentType).map(|value| value.as_ref()), Some("text/csv"));
         assert_eq!(found.bytes().await.unwrap().as_ref(), b"0123456789");
@@ -270,7 +270,7 @@ async fn an_object_carries_its_digest_type_and_metadata() {
     for part in [1 << 20, 3] {
         let sink = Bucket::new(store.clone(), "acme", "p", None).unwrap().with_part(part);
         let mut attributes = object_store::Attributes::new();
-        attributes.insert(Attribute::Metadata("outflow-sha256".into()), sealed.sha256.clone().into());
+        attributes.insert(Attribute::Metadata("outflow-sha256".into()), sealed.digest.hex().to_owned().into());
         store.put_opts(&"p/bare.csv".into(), b"lies".to_vec().into(), attributes.into()).await.unwrap();
         assert_eq!(sink.compare(&sealed, Trust::Nothing).await.unwrap(), Proof::Same);
         assert!(matches!(sink.compare(&sealed, Trust::Bytes).await.unwrap(), Proof::Different(_)));
@@ -313,7 +313,7 @@ async fn only_our_own_file_is_removed() {
         let ours = file(home.path(), "2026/a.csv", b"ours");
         assert_eq!(sink.remove(&ours).await.unwrap(), Proof::Absent);
         assert!(matches!(sink.put(&ours, ".staging", &Quiet).await.unwrap(), Put::Stored));
-        let other = SealedFile { sha256: "ab".repeat(32), ..ours.clone() };
+        let other = SealedFile { digest: Algorithm::Sha256.of(b"other"), ..ours.clone() };
         let longer = SealedFile { bytes: 5, ..ours.clone() };
         for foreign in [other, longer] {
             assert!(matches!(sink.remove(&foreign).await.unwrap(), Proof::Different(_)), "{}", sink.identity());

@@ -4,7 +4,7 @@ use super::*;
 use crate::scan::tests::Random;
 use crate::simd::{Portable, Work};
 
-const CARE: Care<2> = Care { bytes: [b'"', b'\\'], below: 0x20 };
+const CARE: Care<2> = Care::new([b'"', b'\\'], 0x20);
 
 struct Copying<'a>(&'a mut Page, Window<'a>);
 

@@ -54,8 +54,8 @@ impl CsvEncoder {
             dialect: dialect.clone(),
             columns: schema.fields().iter().map(|field| field.name().clone()).collect(),
             terminator: if dialect.terminator == Terminator::Crlf { b"\r\n" } else { b"\n" },
-            marks: Care { bytes: marks, below: 0 },
-            escaped: Care { bytes: [quote, escape], below: 0 },
+            marks: Care::new(marks, 0),
+            escaped: Care::new([quote, escape], 0),
         })
     }
 
@@ -101,7 +101,7 @@ impl CsvEncoder {
     /// What stands between quotes, where something in it must be escaped.
     #[inline(never)]
     fn escape(&self, text: &[u8], out: &mut Page) {
-        let [quote, escape] = self.escaped.bytes;
+        let [quote, escape] = self.escaped.bytes();
         if escape == quote {
             return out.double(text, quote);
         }
@@ -118,7 +118,7 @@ impl CsvEncoder {
         if self.alone() && self.dialect.null_text.is_empty() {
             return self.quoted(kernel, Window::of(b""), out);
         }
-        out.put(self.dialect.null_text.as_bytes());
+        out.put_few(self.dialect.null_text.as_bytes());
         Ok(())
     }
 
@@ -200,7 +200,7 @@ impl Work for Rows<'_, CsvEncoder> {
                     return Err(Error::data(format!("row {row}, column `{name}`: the value {refusal}")));
                 }
             }
-            out.put(encoder.terminator);
+            out.put_few(encoder.terminator);
         }
         Ok(())
     }

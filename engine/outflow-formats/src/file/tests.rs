@@ -2,8 +2,6 @@
 
 use std::io::Read;
 
-use sha2::{Digest, Sha256};
-
 use super::*;
 use std::process::Command;
 
@@ -13,7 +11,8 @@ fn write(folder: &Path, name: &str, compression: Compression) -> Finished {
     let format = Format::JsonLines(crate::format::JsonStyle::default());
     let schema = Schema::empty();
     let path = folder.join(name);
-    let mut file = OutputFile::create(&path, &format, compression, Some("data é.jsonl"), &schema).unwrap();
+    let mut file =
+        OutputFile::create(&path, &format, compression, Some("data é.jsonl"), &schema, Algorithm::Xxh3).unwrap();
     for line in 0..5000 {
         file.write_encoded(format!("{{\"line\":{line}}}\n").as_bytes()).unwrap();
     }
@@ -36,8 +35,7 @@ fn digest_and_size_are_those_of_the_file() {
         let finished = write(folder.path(), name, compression);
         let bytes = std::fs::read(folder.path().join(name)).unwrap();
         assert_eq!(finished.bytes, bytes.len() as u64, "{name}");
-        let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(finished.sha256, digest, "{name}");
+        assert_eq!(finished.digest, Algorithm::Xxh3.of(&bytes), "{name}");
         assert_eq!(write(folder.path(), name, compression), finished, "{name} twice");
     }
 }
@@ -68,10 +66,17 @@ fn containers_hold_what_was_written() {
 fn a_zip_needs_a_name() {
     let folder = tempfile::tempdir().unwrap();
     let format = Format::Parquet;
-    let result = OutputFile::create(&folder.path().join("x"), &format, Compression::Zip, None, &Schema::empty());
+    let result = OutputFile::create(
+        &folder.path().join("x"),
+        &format,
+        Compression::Zip,
+        None,
+        &Schema::empty(),
+        Algorithm::Xxh3,
+    );
     assert!(result.is_err());
     let missing = folder.path().join("no/folder");
-    let error = OutputFile::create(&missing, &format, Compression::None, None, &Schema::empty());
+    let error = OutputFile::create(&missing, &format, Compression::None, None, &Schema::empty(), Algorithm::Xxh3);
     assert!(error.err().unwrap().is_io());
 }
 
@@ -80,13 +85,12 @@ fn a_zip_needs_a_name() {
 fn plain_files_hold_no_handle() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x");
-    let mut file = PlainFile::new(path.clone());
-    ["", "a", "bc\n"].iter().for_each(|text| file.append(text.as_bytes()).unwrap());
-    let finished = file.finish();
+    let mut file = PlainFile::new(path.clone(), Algorithm::Sha256);
+    ["", "a", "bc\n"].iter().for_each(|text| file.append(&[text]).unwrap());
+    let finished = file.finish().unwrap();
     assert_eq!((finished.bytes, std::fs::read(&path).unwrap()), (4, b"abc\n".to_vec()));
-    let digest: String = Sha256::digest(b"abc\n").iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(finished.sha256, digest);
-    assert!(PlainFile::new(folder.path().join("no/folder")).append(b"").unwrap_err().is_io());
+    assert_eq!(finished.digest, Algorithm::Sha256.of(b"abc\n"));
+    assert!(PlainFile::new(folder.path().join("no/folder"), Algorithm::Sha256).finish().unwrap_err().is_io());
 }
 
 /// Python's gzip and zipfile modules check every field.

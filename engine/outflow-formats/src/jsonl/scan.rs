@@ -1,6 +1,6 @@
 //! A strict scanner for one JSON text (RFC 8259). It checks everything and builds nothing: values are positions.
 
-use crate::simd::{self, Kernel, Work};
+use crate::simd::{self, Kernel, Sets, Work};
 
 /// Deepest nesting of objects and arrays, the line's own object included.
 pub(super) const DEPTH_LIMIT: u32 = 128;
@@ -51,6 +51,9 @@ impl Stops {
     }
 }
 
+/// What ends a run of plain characters.
+const STOPS: Sets = Sets::of(b"\"\\", 0x20);
+
 struct FindStops<'a> {
     text: &'a [u8],
     stops: &'a mut Vec<u64>,
@@ -65,7 +68,7 @@ impl Work for FindStops<'_> {
         let mut last = [0; 64];
         last[..rest.len()].copy_from_slice(rest);
         for block in blocks.iter().chain([&last]) {
-            self.stops.push(kernel.equal(block, b'"') | kernel.equal(block, b'\\') | kernel.below(block, 0x20));
+            self.stops.push(kernel.within(block, &STOPS));
         }
     }
 }

@@ -5,7 +5,7 @@ use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 
 use super::{is_value, scan::plain_length};
-use crate::copy::{Care, Page, Window};
+use crate::copy::{Care, PADDING, Page, Window};
 use crate::encode::{AHEAD, Cells, Columns, Encoder, Rows, Span};
 use crate::error::{Error, Result};
 use crate::format::{Format, JsonStyle};
@@ -54,7 +54,7 @@ impl JsonEncoder {
             push_string(&mut key, field.name().as_bytes());
             key.push(b':');
             let length = key.len();
-            key.resize(length + 64, 0);
+            key.resize(length + PADDING, 0);
             let raw = field.metadata().get(JSON_METADATA).is_some_and(|kind| kind == JSON_RAW);
             Member { name: field.name().clone(), key, length, raw }
         });
@@ -106,20 +106,18 @@ impl JsonEncoder {
         scratch: &mut Vec<u8>,
         out: &mut Page,
     ) -> Result<(), &'static str> {
-        out.copy(kernel, member.key(), &NO_CARE);
+        out.paste(member.key());
         match cells {
             Cells::Text(text) => {
                 match text.get(row) {
                     // Texts that are marked raw but are not JSON any more, since something has changed them, are
                     // strings.
                     Some(cell) if member.raw && is_value(cell.text()) => {
-                        out.copy(kernel, cell, &NO_CARE);
+                        out.paste(cell);
                     }
                     Some(cell) => {
                         out.push(b'"');
-                        if !out.copy(kernel, cell, &ESCAPED) {
-                            escape(cell.text(), |bytes| out.put(bytes));
-                        }
+                        string(kernel, cell, out);
                         out.push(b'"');
                     }
                     None => out.put(b"null"),
@@ -167,8 +165,8 @@ impl Work for Rows<'_, JsonEncoder> {
                 let (name, row) = (&encoder.columns[number].name, before + (row - begin) as u64 + 1);
                 Error::data(format!("row {row}, column `{name}`: the value {refusal}"))
             };
-            out.put(encoder.separator);
-            out.put(encoder.line_start);
+            out.put_few(encoder.separator);
+            out.put_few(encoder.line_start);
             if let Some(key) = encoder.key {
                 let opened = JsonEncoder::open_member(&columns[key], row, &mut last_key, out);
                 opened.map_err(|refusal| failed(key, &refusal))?;
@@ -182,7 +180,7 @@ impl Work for Rows<'_, JsonEncoder> {
                 }
                 out.push(open);
                 if null {
-                    out.put(member.key().text());
+                    out.paste(member.key());
                     out.put(b"null");
                 } else {
                     JsonEncoder::member(kernel, member, cells, row, &mut scratch, out)
@@ -190,8 +188,11 @@ impl Work for Rows<'_, JsonEncoder> {
                 }
                 open = b',';
             }
-            out.put(if open == b'{' { b"{}" } else { b"}" });
-            out.put(encoder.line_end);
+            if open == b'{' {
+                out.push(open);
+            }
+            out.push(b'}');
+            out.put_few(encoder.line_end);
         }
         Ok(())
     }
@@ -235,41 +236,48 @@ impl Encoder for JsonEncoder {
 }
 
 /// What a JSON string can only hold behind a back-slash.
-const ESCAPED: Care<2> = Care { bytes: [b'"', b'\\'], below: 0x20 };
+const ESCAPED: Care<2> = Care::new([b'"', b'\\'], 0x20);
 
-/// Nothing to look for.
-const NO_CARE: Care<0> = Care { bytes: [], below: 0 };
+/// Appends what stands between the quotes of a JSON string.
+#[inline(always)]
+fn string<K: Kernel>(kernel: K, mut text: Window<'_>, out: &mut Page) {
+    loop {
+        let plain = out.copy_until(kernel, text, &ESCAPED);
+        let Some(&byte) = text.text().get(plain) else { return };
+        escape(byte, |byte| out.push(byte));
+        text = text.behind(plain + 1);
+    }
+}
 
 /// Appends `text`, which is UTF-8, as a JSON string. Only what must be escaped is.
-pub(crate) fn push_string(out: &mut Vec<u8>, text: &[u8]) {
+pub(crate) fn push_string(out: &mut Vec<u8>, mut text: &[u8]) {
     out.push(b'"');
-    escape(text, |bytes| out.extend_from_slice(bytes));
+    loop {
+        let (plain, rest) = text.split_at(plain_length(text));
+        out.extend_from_slice(plain);
+        let Some((&byte, rest)) = rest.split_first() else { break };
+        escape(byte, |byte| out.push(byte));
+        text = rest;
+    }
     out.push(b'"');
 }
 
-/// Gives what stands between the quotes of a JSON string, piece by piece.
-fn escape(mut text: &[u8], mut put: impl FnMut(&[u8])) {
+/// Gives what stands for a byte that must be escaped.
+#[inline(always)]
+fn escape(byte: u8, mut push: impl FnMut(u8)) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    loop {
-        let (plain, rest) = text.split_at(plain_length(text));
-        put(plain);
-        let Some((&byte, rest)) = rest.split_first() else {
-            return;
-        };
-        let short = match byte {
-            b'\n' => b'n',
-            b'\r' => b'r',
-            b'\t' => b't',
-            0x08 => b'b',
-            0x0c => b'f',
-            byte => byte,
-        };
-        if short < 0x20 {
-            let (high, low) = (DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]);
-            put(&[b'\\', b'u', b'0', b'0', high, low]);
-        } else {
-            put(&[b'\\', short]);
-        }
-        text = rest;
+    let short = match byte {
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0x08 => b'b',
+        0x0c => b'f',
+        byte => byte,
+    };
+    push(b'\\');
+    if short >= 0x20 {
+        return push(short);
     }
+    let (high, low) = (DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]);
+    [b'u', b'0', b'0', high, low].into_iter().for_each(push);
 }

@@ -4,6 +4,7 @@ use super::*;
 use arrow::array::{Array, AsArray, Int64Array, StringArray, StringViewArray, TimestampMicrosecondArray};
 use arrow::datatypes::{TimeUnit, UInt64Type};
 
+use crate::digest::Algorithm;
 use crate::file::OutputFile;
 use crate::format::{Compression, Format};
 
@@ -21,7 +22,8 @@ fn written() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.parquet");
     let batch = sample();
-    let mut file = OutputFile::create(&path, &Format::Parquet, Compression::None, None, &batch.schema()).unwrap();
+    let mut file =
+        OutputFile::create(&path, &Format::Parquet, Compression::None, None, &batch.schema(), Algorithm::Xxh3).unwrap();
     file.write_batch(&batch).unwrap();
     file.write_batch(&batch).unwrap();
     assert!(file.write_encoded(b"x").is_err());

@@ -2,11 +2,12 @@
 
 use std::arch::x86_64::{
     __m256i, _mm_clmulepi64_si128, _mm_cmpeq_epi8, _mm_cvtsi64_si128, _mm_cvtsi128_si64, _mm_loadu_si128,
-    _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8, _mm_shuffle_epi8, _mm_unpackhi_epi64, _mm256_cmpeq_epi8,
-    _mm256_loadu_si256, _mm256_max_epu8, _mm256_movemask_epi8, _mm256_set1_epi8,
+    _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8, _mm_shuffle_epi8, _mm_unpackhi_epi64, _mm256_and_si256,
+    _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_setzero_si256,
+    _mm256_shuffle_epi8, _mm256_srli_epi16,
 };
 
-use super::{Kernel, Work};
+use super::{Kernel, Sets, Work};
 
 /// Proof that the processor has what this module uses.
 #[derive(Clone, Copy)]
@@ -54,9 +55,9 @@ impl Kernel for Avx2 {
     }
 
     #[inline(always)]
-    fn below(self, block: &[u8; 64], limit: u8) -> u64 {
+    fn within(self, block: &[u8; 64], sets: &Sets) -> u64 {
         // SAFETY: `self` proves the features.
-        unsafe { below(block, limit) }
+        unsafe { within(block, sets) }
     }
 
     #[inline(always)]
@@ -80,12 +81,22 @@ fn equal(block: &[u8; 64], byte: u8) -> u64 {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn below(block: &[u8; 64], limit: u8) -> u64 {
-    let limit = _mm256_set1_epi8(limit.cast_signed());
-    // What the limit does not raise is at least the limit.
-    each_half(block, |half| {
-        !_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(half, limit), half)).cast_unsigned()
+fn within(block: &[u8; 64], sets: &Sets) -> u64 {
+    let (low, high) = (load(&sets.low.as_chunks().0[0]), load(&sets.high.as_chunks().0[0]));
+    let nibble = _mm256_set1_epi8(15);
+    each_half(block, |bytes| {
+        let low = _mm256_shuffle_epi8(low, _mm256_and_si256(bytes, nibble));
+        let high = _mm256_shuffle_epi8(high, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble));
+        let none = _mm256_cmpeq_epi8(_mm256_and_si256(low, high), _mm256_setzero_si256());
+        !_mm256_movemask_epi8(none).cast_unsigned()
     })
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load(half: &[u8; 32]) -> __m256i {
+    // SAFETY: `half` is 32 readable bytes, and this load asks for no alignment.
+    unsafe { _mm256_loadu_si256(half.as_ptr().cast::<__m256i>()) }
 }
 
 #[inline]
@@ -94,9 +105,7 @@ fn each_half(block: &[u8; 64], bits: impl Fn(__m256i) -> u32) -> u64 {
     let (halves, _) = block.as_chunks::<32>();
     let mut all = 0;
     for (number, half) in halves.iter().enumerate() {
-        // SAFETY: `half` is 32 readable bytes, and this load asks for no alignment.
-        let half = unsafe { _mm256_loadu_si256(half.as_ptr().cast::<__m256i>()) };
-        all |= u64::from(bits(half)) << (32 * number);
+        all |= u64::from(bits(load(half))) << (32 * number);
     }
     all
 }

@@ -1,11 +1,12 @@
 //! The AVX-512 kernel.
 
 use std::arch::x86_64::{
-    __m512i, _mm512_cmpeq_epi8_mask, _mm512_cmplt_epu8_mask, _mm512_loadu_si512, _mm512_set1_epi8,
+    __m512i, _mm512_and_si512, _mm512_cmpeq_epi8_mask, _mm512_loadu_si512, _mm512_set1_epi8, _mm512_shuffle_epi8,
+    _mm512_srli_epi16, _mm512_test_epi8_mask,
 };
 
 use super::avx2::Avx2;
-use super::{Kernel, Work};
+use super::{Kernel, Sets, Work};
 
 /// Proof that the processor has what this module uses.
 #[derive(Clone, Copy)]
@@ -36,9 +37,9 @@ impl Kernel for Avx512 {
     }
 
     #[inline(always)]
-    fn below(self, block: &[u8; 64], limit: u8) -> u64 {
+    fn within(self, block: &[u8; 64], sets: &Sets) -> u64 {
         // SAFETY: `self` proves the features.
-        unsafe { below(block, limit) }
+        unsafe { within(block, sets) }
     }
 
     #[inline(always)]
@@ -67,6 +68,9 @@ fn equal(block: &[u8; 64], byte: u8) -> u64 {
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn below(block: &[u8; 64], limit: u8) -> u64 {
-    _mm512_cmplt_epu8_mask(load(block), _mm512_set1_epi8(limit.cast_signed()))
+fn within(block: &[u8; 64], sets: &Sets) -> u64 {
+    let (bytes, half) = (load(block), _mm512_set1_epi8(15));
+    let low = _mm512_shuffle_epi8(load(&sets.low), _mm512_and_si512(bytes, half));
+    let high = _mm512_shuffle_epi8(load(&sets.high), _mm512_and_si512(_mm512_srli_epi16(bytes, 4), half));
+    _mm512_test_epi8_mask(low, high)
 }

@@ -140,7 +140,7 @@ impl Templates {
             nonce => &intent.nonce,
             rows => fact(|facts| Value::from(facts.rows)),
             bytes => fact(|facts| Value::from(facts.bytes)),
-            sha256 => fact(|facts| Value::from(facts.sha256.as_str())),
+            sha256 => fact(|facts| Value::from(facts.digest.sha256())),
             ..self.run.clone()
         }
     }
@@ -188,7 +188,7 @@ fn described(file: &Written) -> Value {
         columns => &file.facts.header,
         rows => file.facts.rows,
         bytes => file.facts.bytes,
-        sha256 => &file.facts.sha256,
+        sha256 => file.facts.digest.sha256(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Plans, names, companions and refusals of the `files` layout.
 
+use outflow_formats::digest::Algorithm;
 use outflow_formats::format::{Compression, Format, JsonObject, JsonStyle, QuoteMode, Terminator};
 
 use super::*;
@@ -46,7 +47,7 @@ fn intent(partition: &[(&str, &str)], part: u32) -> FileIntent {
 }
 
 fn facts() -> FileFacts {
-    FileFacts { rows: 42, bytes: 7, sha256: "00ff".into(), header: vec![] }
+    FileFacts { rows: 42, bytes: 7, digest: Algorithm::Sha256.of(b""), header: vec![] }
 }
 
 fn name(json: serde_json::Value, partition: &[(&str, &str)]) -> Result<FileName, String> {
@@ -78,7 +79,7 @@ fn names() {
         ("{{ at | date('%Y%m%d%H%M%S%z') }}", "20170314185413+0100"),
         ("{{ window_end }}", "2017-03-14T18:54:13+01:00"),
         ("{{ pipeline | slug }}_{{ part | pad(4) }}", "welcome-flow_0003"),
-        ("{{ rows }}_{{ bytes }}_{{ sha256[:3] }}", "42_7_00f"),
+        ("{{ rows }}_{{ bytes }}_{{ sha256[:3] }}", "42_7_e3b"),
         ("{{ at | date('%Y%m%d%H%M', zone='Asia/Tokyo') }}", "201703150254"),
         ("{{ at | unix // 86400 * 86400 }}", "1489449600"),
         ("{{ output }}_{{ counter.position | pad(6) }}", "files_000007"),
@@ -273,7 +274,8 @@ fn companions_follow_each_file() {
     let files: Vec<_> = [1, 2].into_iter().map(written).collect();
     let artifacts = ready(layout.files_written(&files)).expect("companions");
     let artifacts: Vec<_> = artifacts.iter().map(|a| (a.path.as_str(), a.body.as_slice())).collect();
-    assert_eq!(artifacts, [("be/1.csv.count", &b"42 00ff\n"[..]), ("be/2.csv.count", b"42 00ff\n")]);
+    let line = format!("42 {}\n", Algorithm::Sha256.of(b"").hex());
+    assert_eq!(artifacts, [("be/1.csv.count", line.as_bytes()), ("be/2.csv.count", line.as_bytes())]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use outflow_formats::digest::Algorithm;
 use outflow_layout::layout::{Column, Dataset, FileFacts, FileIntent, FileName, RunInfo, Stamp, Target, Written};
 use outflow_layout::wasm::{Host, Limits};
 
@@ -112,5 +113,10 @@ fn intent(operation: &str, part: u32) -> FileIntent {
 
 fn written(run: &RunInfo, intent: FileIntent, name: FileName, rows: u64) -> Written {
     let url = run.target.url(&name.path);
-    Written { intent, name, facts: FileFacts { rows, bytes: 1, sha256: "00".into(), header: vec![] }, url }
+    Written {
+        intent,
+        name,
+        facts: FileFacts { rows, bytes: 1, digest: Algorithm::Sha256.of(b""), header: vec![] },
+        url,
+    }
 }

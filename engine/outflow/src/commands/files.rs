@@ -92,7 +92,7 @@ fn list(args: &List) -> Result<ExitCode, Failure> {
             record.state.name(),
             file.rows,
             file.bytes,
-            &file.sha256[..12],
+            &file.digest.hex()[..12],
             file.path
         )
     };

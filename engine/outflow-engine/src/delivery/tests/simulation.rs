@@ -24,6 +24,9 @@ use crate::ledger::{FileFilter, StateLock, Terms};
 const TERMS: Terms =
     Terms { ttl: Duration::from_secs(36_000), renewal: Duration::from_secs(36_000), step: Duration::ZERO };
 
+/// Histories that share a ledger.
+const PER_LEDGER: u64 = 100;
+
 /// What is there through many histories: each has its own pipeline and target in the one ledger.
 struct Stage {
     ledger: Ledger,
@@ -38,6 +41,14 @@ impl Stage {
         let states = ["one", "two"].map(|name| home.folder.path().join(name));
         let locks = [StateLock::acquire(&states[0]).unwrap(), StateLock::acquire(&states[1]).unwrap()];
         Arc::new(Self { ledger, states, locks })
+    }
+
+    /// Takes away what a history left in the spools, so that the next one's faults hit its own files.
+    fn clear(&self) {
+        for spool in self.states.each_ref().map(|state| state.join("spool")) {
+            let _ = fs::remove_dir_all(&spool);
+            forget(&spool);
+        }
     }
 }
 
@@ -246,12 +257,18 @@ impl History {
 
     /// Once nothing goes wrong any more, a few runs bring every delivery to its end.
     async fn conclude(self: &Arc<Self>) {
-        let mut told = vec![];
+        let (mut told, mut last) = (vec![], None);
         for turn in 0..4 {
             expire_leases(&self.stage.ledger).await;
             let mut run = self.start(turn % 2, format!("calm{turn}"), u64::MAX);
             told.push(run.drive().await);
             self.observe().await;
+            let slot = self.slot().await.expect("there is a delivery");
+            let ended = matches!(slot.state, SlotState::Published | SlotState::Quarantined);
+            // One run more finds nothing to do.
+            if last.replace(slot.state) == Some(slot.state) && ended {
+                break;
+            }
         }
         let slot = self.slot().await.expect("there is a delivery");
         let excused = slot.state == SlotState::Quarantined && self.shared.needs_a_person();
@@ -270,7 +287,7 @@ async fn sweep(seeds: std::ops::Range<u64>) -> (usize, usize) {
     let (mut published, mut aside) = (0, 0);
     let mut home = None;
     for seed in seeds {
-        if seed % 2_000 == 0 || home.is_none() {
+        if seed % PER_LEDGER == 0 || home.is_none() {
             let new = Home::sqlite();
             let stage = Stage::new(&new).await;
             home = Some((new, stage));
@@ -279,6 +296,7 @@ async fn sweep(seeds: std::ops::Range<u64>) -> (usize, usize) {
         let history = History::new(stage, seed);
         // A failed assertion tells the nature of its history, and with it the seed.
         history.play().await;
+        stage.clear();
         match history.shared.ended() {
             SlotState::Published => published += 1,
             _ => aside += 1,
@@ -287,24 +305,29 @@ async fn sweep(seeds: std::ops::Range<u64>) -> (usize, usize) {
     (published, aside)
 }
 
+/// Runs it without the driver of sockets, of which nothing here has any: waking is cheaper then.
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
+}
+
 /// F01, F02, F04, F06, F07, F20, F24, F51: a slice of the histories. A seed gives the same history every time, but for where
 /// between two steps of the ledger a process dies.
-#[tokio::test]
-async fn histories_end_with_one_publication() {
-    let (published, aside) = sweep(0..150).await;
+#[test]
+fn histories_end_with_one_publication() {
+    let (published, aside) = run(sweep(0..150));
     assert!(published > 100, "{published} published, {aside} set aside");
 }
 
 /// The heavy sweep: `OUTFLOW_HISTORIES=1000000 OUTFLOW_SEED=0 cargo test --workspace --lib -- --ignored many_histories
 /// --nocapture`.
-#[tokio::test]
+#[test]
 #[ignore = "takes as long as it is asked to"]
 #[allow(clippy::print_stdout, reason = "it tells what it did")]
-async fn many_histories_end_with_one_publication() {
+fn many_histories_end_with_one_publication() {
     let number = |name: &str, unset: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(unset);
     let (seed, count) = (number("OUTFLOW_SEED", 1_000), number("OUTFLOW_HISTORIES", 10_000));
     let began = std::time::Instant::now();
-    let (published, aside) = sweep(seed..seed + count).await;
+    let (published, aside) = run(sweep(seed..seed + count));
     println!(
         "{count} histories from seed {seed} in {:.0?}: {published} published, {aside} set aside for a person, 0 faults",
         began.elapsed()

@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use outflow_formats::digest::Digester;
 use outflow_layout::layout::Target;
 use outflow_spec::sink::{FtpsSink, TlsVersion};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
-use sha2::{Digest, Sha256};
 use suppaftp::{FtpError, FtpResult};
 use tokio::fs::File;
 use tokio::sync::{Mutex, MutexGuard};
@@ -25,7 +25,6 @@ use super::{Proof, Put, Sink, Trust, check_path};
 use crate::error::{Error, Result, Retry};
 use crate::kill_point;
 use crate::ledger::SealedFile;
-use crate::pipeline::hex;
 use crate::progress::{Event, Progress};
 
 /// A folder of an FTP server. Files go one after another over one session.
@@ -181,13 +180,13 @@ impl Ftps {
             Ok(_) => return damaged("was changed after it was sealed".to_owned()),
             Err(error) => return damaged(format!("cannot be read: {error}")),
         }
-        let mut digest = Sha256::new();
+        let mut digester = Digester::new(file.digest.algorithm());
         let sent = session.send(staging, &mut spool, |bytes| {
-            digest.update(bytes);
+            digester.update(bytes);
             progress.event(Event::Delivered(bytes.len() as u64));
         });
         sent.await?;
-        if hex(digest.finalize().as_slice()) != file.sha256 {
+        if digester.finish() != file.digest {
             session.remove(staging).await?;
             return damaged("was changed after it was sealed".to_owned());
         }
@@ -251,13 +250,13 @@ impl Sink for Ftps {
     async fn compare(&self, file: &SealedFile, trust: Trust) -> Result<Proof> {
         let path = self.remote(&file.path)?;
         let mut held = self.session().await?;
-        let mut digest = Sha256::new();
+        let mut digester = Digester::new(file.digest.algorithm());
         let looked = async {
             let size = held.session.size(&path).await?;
             // FTP tells no digest; the size is proof enough of a file that this process has just sent and named.
             let believed = trust == Trust::Spool && self.ours(&path);
             if size == Some(file.bytes) && !believed {
-                held.session.fetch(&path, |bytes| digest.update(bytes)).await?;
+                held.session.fetch(&path, |bytes| digester.update(bytes)).await?;
             }
             Ok((size, believed))
         };
@@ -269,7 +268,7 @@ impl Sink for Ftps {
                 Ok(Proof::Different(format!("has {size} bytes at the target, not {}", file.bytes)))
             }
             (Some(_), true) => Ok(Proof::Same),
-            _ if hex(digest.finalize().as_slice()) == file.sha256 => Ok(Proof::Same),
+            _ if digester.finish() == file.digest => Ok(Proof::Same),
             _ => Ok(Proof::Different("has other content at the target than was sealed".to_owned())),
         }
     }

@@ -14,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use outflow_formats::digest::Digest;
 use outflow_layout::layout::Target;
 use outflow_sftp::{Backend, Content, Credential, Found, HostKeys, Kind, Server, Sort};
 use outflow_spec::sink::{SftpBackend, SftpSink};
@@ -46,7 +47,7 @@ pub struct Sftp {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Placed {
-    sha256: String,
+    digest: Digest,
     found: Found,
 }
 
@@ -107,7 +108,7 @@ impl Sftp {
         if found.bytes != file.bytes {
             return different(format!("has {} bytes at the target, not {}", found.bytes, file.bytes));
         }
-        let ours = Placed { sha256: file.sha256.clone(), found };
+        let ours = Placed { digest: file.digest.clone(), found };
         if believed && self.placed().get(path) == Some(&ours) {
             return Ok(Proof::Same);
         }
@@ -248,7 +249,7 @@ impl Sftp {
         match lease.rename(&temporary, path).await {
             Ok(()) => {
                 kill_point!("sftp-renamed");
-                self.placed().insert(path.to_owned(), Placed { sha256: file.sha256.clone(), found: sent });
+                self.placed().insert(path.to_owned(), Placed { digest: file.digest.clone(), found: sent });
                 Ok(Put::Stored)
             }
             Err(error) => self.give_up(&lease, file, path, &temporary, "renaming to", error).await,
@@ -403,7 +404,7 @@ fn beside(path: &str, name: &str) -> String {
 }
 
 fn is_sealed(content: &Content, file: &SealedFile) -> bool {
-    content.bytes == file.bytes && hex(&content.sha256) == file.sha256
+    content.bytes == file.bytes && file.digest.sha256() == Some(&hex(&content.sha256))
 }
 
 /// Opens the spool file, if it can still be what was sealed.

@@ -14,6 +14,7 @@ use datafusion::common::Result as QueryResult;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use futures::{Stream, StreamExt};
+use outflow_formats::digest::Algorithm;
 use outflow_formats::file::OutputFile;
 use outflow_formats::format::{Compression, Format};
 use outflow_formats::parquet;
@@ -117,7 +118,7 @@ impl Difference {
         }
         if let Some(path) = &membership.next {
             let schema = Schema::new(self.fields.clone());
-            let file = OutputFile::create(path, &Format::Parquet, Compression::None, None, &schema);
+            let file = OutputFile::create(path, &Format::Parquet, Compression::None, None, &schema, Algorithm::Xxh3);
             self.snapshot = Some(file.map_err(|cause| failed(unwritable(&cause)))?);
         }
         self.phase = Phase::Input;

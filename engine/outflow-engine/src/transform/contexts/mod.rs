@@ -25,7 +25,7 @@ use super::{Place, TransformContext, columns};
 use crate::error::Result;
 use crate::reject::{self, RejectRule};
 use filters::Clock;
-use join::Part;
+use outflow_formats::join::Part;
 use pieces::Piece;
 use template::Template;
 
@@ -139,7 +139,7 @@ fn expression(
             rules.push(RejectRule::new(value.clone().is_not_null(), UNDEFINED, message));
         }
         let empty = default.clone().unwrap_or_default();
-        parts.push(Part::Value { argument: values.len(), null, empty });
+        parts.push(Part::Value { column: values.len(), null, empty });
         values.push(value);
     }
     if values.is_empty() {

@@ -60,16 +60,6 @@ impl Algorithm {
 /// Rows between one whose text is fetched and the one that is digested.
 const AHEAD: usize = 12;
 
-/// The two hexadecimal digits of each byte.
-static HEX: [[u8; 2]; 256] = {
-    let (digits, mut table, mut byte) = (b"0123456789abcdef", [[0; 2]; 256], 0);
-    while byte < 256 {
-        table[byte] = [digits[byte >> 4], digits[byte & 15]];
-        byte += 1;
-    }
-    table
-};
-
 /// The SHA-256 of the first `length` bytes, at most [`super::normalize::SHORT`], of a block: padded in place, no other copy is made.
 fn sha256_of_block(block: &mut [u8; 64], length: usize, digest: &mut [u8; 32]) {
     // FIPS 180-4, 5.3.3.
@@ -150,17 +140,14 @@ impl Digester {
 
     #[inline]
     fn write(&self, digest: &[u8], out: &mut TextEnd<'_>) {
-        let mut written = [0; 64];
-        let length = match self.encoding {
-            DigestEncoding::Hex => {
-                for (digits, &byte) in written.as_chunks_mut().0.iter_mut().zip(digest) {
-                    *digits = HEX[usize::from(byte)];
-                }
-                digest.len() * 2
+        match self.encoding {
+            DigestEncoding::Hex => out.push_hex(digest),
+            DigestEncoding::Base64 => {
+                let mut written = [0; 44];
+                let length = STANDARD.encode_slice(digest, &mut written).expect("44 bytes hold 32 in Base64");
+                out.push_str(std::str::from_utf8(&written[..length]).expect("Base64 is ASCII"));
             }
-            DigestEncoding::Base64 => STANDARD.encode_slice(digest, &mut written).expect("64 bytes hold 32 in Base64"),
-        };
-        out.push_str(std::str::from_utf8(&written[..length]).expect("digits are ASCII"));
+        }
     }
 
     /// The length of a written digest.

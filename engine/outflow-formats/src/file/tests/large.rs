@@ -4,7 +4,7 @@ use super::*;
 
 fn zip(path: &Path, entry: &str) -> OutputFile {
     let format = Format::JsonLines(crate::format::JsonStyle::default());
-    OutputFile::create(path, &format, Compression::Zip, Some(entry), &Schema::empty()).unwrap()
+    OutputFile::create(path, &format, Compression::Zip, Some(entry), &Schema::empty(), Algorithm::Xxh3).unwrap()
 }
 
 /// `unzip`, and Python with a script of its own, must be content.
@@ -28,7 +28,7 @@ fn an_archive_takes_more_entries_than_65_535() {
         path
     };
     let archives = (0..ENTRIES).map(one).collect::<Vec<_>>();
-    merge_zips(&archives, &folder.path().join("all.zip")).unwrap();
+    merge_zips(&archives, &folder.path().join("all.zip"), Algorithm::Xxh3).unwrap();
     read_by_others(
         folder.path(),
         &format!(

@@ -89,7 +89,7 @@ fn facts(facts: &layout::FileFacts) -> guest::FileFacts {
     guest::FileFacts {
         rows: facts.rows,
         bytes: facts.bytes,
-        sha256: facts.sha256.clone(),
+        sha256: facts.digest.sha256().unwrap_or_default().to_owned(),
         md5: String::new(),
         header: facts.header.clone(),
     }

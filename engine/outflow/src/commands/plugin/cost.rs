@@ -12,6 +12,7 @@ use anyhow::Context;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use indicatif::HumanCount;
 use outflow_engine::pipeline::Pipeline;
+use outflow_formats::digest::Algorithm;
 use outflow_layout::layout::{Column, Dataset, FileFacts, FileIntent, Written};
 use outflow_layout::transform::MemoryAccount;
 use outflow_layout::wasm::{Host, Inspection, Limits, World};
@@ -75,7 +76,7 @@ async fn layout(pipeline: &Pipeline, rows: &[Value]) -> anyhow::Result<String> {
         nonce: format!("{part:08x}").repeat(4),
         counters: output.counters.iter().map(|counter| (counter.name.clone(), counter.first)).collect(),
     };
-    let facts = FileFacts { rows: 1, bytes: 1, sha256: "0".repeat(64), header: Vec::new() };
+    let facts = FileFacts { rows: 1, bytes: 1, digest: Algorithm::Sha256.of(b""), header: Vec::new() };
     let started = Instant::now();
     let mut written = Vec::new();
     for part in 1..=CALLS {

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use outflow_formats::digest::Algorithm;
 use outflow_layout::layout::Target;
-use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, mpsc};
 
 use crate::error::{Error, Result};
@@ -178,7 +178,7 @@ impl Shared {
             let taken = state.versions.get(&file.path).filter(|_| state.taken.contains(&file.path));
             let body = state.shown.get(&file.path).or(taken.and_then(|versions| versions.first()));
             let shown = body.map(|body| digest(body));
-            assert_eq!(shown.as_deref(), Some(file.sha256.as_str()), "I3: `{}` in {:?}", file.path, self.nature);
+            assert_eq!(shown, Some(file.digest.to_string()), "I3: `{}` in {:?}", file.path, self.nature);
         }
         assert!(!state.versions.is_empty());
     }
@@ -260,7 +260,7 @@ impl Shared {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Algorithm::Sha256.of(bytes).to_string()
 }
 
 fn away() -> Error {
@@ -325,7 +325,7 @@ impl Sink for SimTarget {
         let state = self.shared.state.lock().unwrap();
         Ok(match state.shown.get(&file.path) {
             None => Proof::Absent,
-            Some(body) if digest(body) == file.sha256 => Proof::Same,
+            Some(body) if digest(body) == file.digest.to_string() => Proof::Same,
             Some(_) => Proof::Different("has other content".into()),
         })
     }
@@ -333,11 +333,11 @@ impl Sink for SimTarget {
     async fn put(&self, file: &SealedFile, staging: &str, _: &dyn Progress) -> Result<Put> {
         self.moment().await;
         let body = match std::fs::read(&file.spool_path) {
-            Ok(body) if digest(&body) == file.sha256 => body,
+            Ok(body) if digest(&body) == file.digest.to_string() => body,
             Ok(_) => return Ok(Put::Damaged("the spool was altered".into())),
             Err(error) => return Ok(Put::Damaged(error.to_string())),
         };
-        self.shared.state.lock().unwrap().written.insert((file.path.clone(), file.sha256.clone()));
+        self.shared.state.lock().unwrap().written.insert((file.path.clone(), file.digest.to_string()));
         let put = match self.shared.way() {
             Way::Refused => Put::Unknown(away()),
             Way::Conflict => Put::Taken,
