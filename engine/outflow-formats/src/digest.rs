@@ -154,11 +154,11 @@ impl Digester {
     }
 
     /// The digest of all bytes.
-    pub fn finish(self) -> Digest {
-        match self.0 {
+    pub fn finish(&self) -> Digest {
+        match &self.0 {
             State::Xxh3(state) => Digest { algorithm: Algorithm::Xxh3, hex: format!("{:032x}", state.digest128()) },
             State::Sha256(state) => {
-                let hex = state.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+                let hex = state.as_ref().clone().finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
                 Digest { algorithm: Algorithm::Sha256, hex }
             }
         }

@@ -207,11 +207,14 @@ async fn send(arguments: &[String]) {
             let (temporary, place) = (format!("{target}/.{name}.part"), format!("{target}/{name}"));
             assert_eq!(session.look(&place).await.unwrap(), None);
             let (told, _) = tokio::sync::mpsc::unbounded_channel();
-            let sent = session.write(&temporary, fs::File::open(path).unwrap(), told).await.unwrap();
+            let file = fs::File::open(path).unwrap();
+            let mut digest = xxhash_rust::xxh3::Xxh3::new();
+            let sent =
+                session.write(&temporary, file, told, Box::new(move |bytes| digest.update(bytes))).await.unwrap();
             let (found, free) = tokio::join!(session.look(&temporary), session.look(&place));
-            assert!(found.unwrap().unwrap().bytes == sent.bytes && free.unwrap().is_none());
+            assert!(found.unwrap().unwrap().bytes == sent && free.unwrap().is_none());
             session.rename(&temporary, &place).await.unwrap();
-            assert_eq!(session.look(&place).await.unwrap().unwrap().bytes, sent.bytes);
+            assert_eq!(session.look(&place).await.unwrap().unwrap().bytes, sent);
         }
     });
     let deliveries = deliveries.collect::<Vec<_>>();

@@ -99,14 +99,8 @@ impl Sort {
     }
 }
 
-/// The bytes of a file that were sent, or read back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Content {
-    /// How many.
-    pub bytes: u64,
-    /// SHA-256 of them.
-    pub sha256: [u8; 32],
-}
+/// Sees the bytes of a file in order as they pass, on whatever thread.
+pub type Watch = Box<dyn FnMut(&[u8]) + Send>;
 
 /// A session with a server. Any number of calls may run at once; memory is bounded for all of them together.
 #[async_trait]
@@ -118,11 +112,12 @@ pub trait Session: Send + Sync {
     async fn make_folder(&self, path: &str) -> Result<()>;
 
     /// Writes all of a local file to a new file, in place of one that lies there, and has the server sync it if it can.
-    /// Returns what was sent once the server has confirmed every byte; `told` hears of them as they are confirmed.
-    async fn write(&self, path: &str, file: File, told: UnboundedSender<u64>) -> Result<Content>;
+    /// Returns how many bytes were sent once the server has confirmed every one; `told` hears of them as they are confirmed, `watch`
+    /// sees them before.
+    async fn write(&self, path: &str, file: File, told: UnboundedSender<u64>, watch: Watch) -> Result<u64>;
 
-    /// Reads a file back.
-    async fn read_back(&self, path: &str) -> Result<Content>;
+    /// Reads a file back; how many bytes it has.
+    async fn read_back(&self, path: &str, watch: Watch) -> Result<u64>;
 
     /// Renames a file by the request that servers should refuse when the new name exists.
     async fn rename(&self, from: &str, to: &str) -> Result<()>;

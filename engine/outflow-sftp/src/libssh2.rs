@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use sha2::{Digest, Sha256};
 use ssh2::{ErrorCode, KeyboardInteractivePrompt, MethodType, OpenFlags, OpenType, Prompt, RenameFlags, Sftp};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
@@ -16,7 +15,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::error::{Error, Kind, Result};
 use crate::pace::Pace;
 use crate::source::Pieces;
-use crate::{Content, Credential, Found, Line, Server, Session, Sort};
+use crate::{Credential, Found, Line, Server, Session, Sort, Watch};
 
 /// Bytes on their way at most, and to begin with: over a slow line the first answer must not take for ever.
 const WINDOW: usize = 4 << 20;
@@ -260,13 +259,13 @@ impl Session for Connection {
         self.call(move |sftp| sftp.mkdir(Path::new(&path), 0o777).map_err(|error| failure(&error))).await
     }
 
-    async fn write(&self, path: &str, file: File, told: UnboundedSender<u64>) -> Result<Content> {
+    async fn write(&self, path: &str, file: File, told: UnboundedSender<u64>, watch: Watch) -> Result<u64> {
         let (path, pace) = (path.to_owned(), self.pace.clone());
         let pieces = self
             .call(move |sftp| {
                 let path = Path::new(&path);
                 let mut remote = open_new(sftp, path)?;
-                let mut pieces = Pieces::of(file, PIECE);
+                let mut pieces = Pieces::of(file, PIECE, watch);
                 if let Err(error) = send(&mut remote, &mut pieces, &pace, &told) {
                     // The library does not tell a refusal from a lost connection here; the server does.
                     let alive = sftp.lstat(path).err().is_none_or(|error| failure(&error).kind() != Kind::Lost);
@@ -284,19 +283,19 @@ impl Session for Connection {
         pieces.end().await
     }
 
-    async fn read_back(&self, path: &str) -> Result<Content> {
+    async fn read_back(&self, path: &str, mut watch: Watch) -> Result<u64> {
         let (path, pace) = (path.to_owned(), self.pace.clone());
         self.call(move |sftp| {
             let path = Path::new(&path);
             let mut remote = sftp.open(path).map_err(|error| failure(&error))?;
-            let (mut digest, mut bytes) = (Sha256::new(), 0);
+            let mut bytes = 0;
             let mut buffer = vec![0; PIECE];
             loop {
                 let read = remote.read(&mut buffer).map_err(|error| Error::new(Kind::Lost, error.to_string()))?;
                 if read == 0 {
-                    return Ok(Content { bytes, sha256: digest.finalize().into() });
+                    return Ok(bytes);
                 }
-                digest.update(&buffer[..read]);
+                watch(&buffer[..read]);
                 bytes += read as u64;
                 pace.moved(read as u64);
             }

@@ -13,7 +13,6 @@ use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::{Algorithm, PrivateKeyWithHashAlg, PublicKeyBase64, PublicKeyOrCertificate, decode_secret_key};
 use russh::{ChannelMsg, MethodKind, MethodSet, Preferred, cipher};
-use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -22,7 +21,7 @@ use crate::host_key::Trusted;
 use crate::pace::{Pace, Watched};
 use crate::source::Pieces;
 use crate::wire::{Opening, Wire};
-use crate::{Content, Credential, Found, Line, Server, Session};
+use crate::{Credential, Found, Line, Server, Session, Watch};
 
 /// Largest piece of a file in one request, and the one every server takes.
 const LARGE: usize = 255 * 1024;
@@ -297,8 +296,7 @@ impl Connection {
         Ok(piece)
     }
 
-    async fn digest(&self, handle: &[u8], bytes: u64) -> Result<Content> {
-        let mut digest = Sha256::new();
+    async fn read(&self, handle: &[u8], bytes: u64, mut watch: Watch) -> Result<u64> {
         let mut flying = FuturesOrdered::new();
         let (mut asked, mut read) = (0, 0);
         loop {
@@ -310,9 +308,9 @@ impl Connection {
             let Some(piece) = flying.next().await else { break };
             let piece = piece?;
             read += piece.len() as u64;
-            digest.update(&piece);
+            watch(&piece);
         }
-        Ok(Content { bytes: read, sha256: digest.finalize().into() })
+        Ok(read)
     }
 }
 
@@ -326,10 +324,10 @@ impl Session for Connection {
         self.wait(self.wire.make_folder(path)).await
     }
 
-    async fn write(&self, path: &str, file: File, told: UnboundedSender<u64>) -> Result<Content> {
+    async fn write(&self, path: &str, file: File, told: UnboundedSender<u64>, watch: Watch) -> Result<u64> {
         self.wait(async {
             let handle = self.open_new(path).await?;
-            let mut pieces = Pieces::of(file, self.piece);
+            let mut pieces = Pieces::of(file, self.piece, watch);
             // After a failed write the server may well sync and close without complaint: the first error counts.
             let sent = self.send(&handle, &mut pieces, &told).await;
             let finished = self.finish(&handle).await;
@@ -339,13 +337,13 @@ impl Session for Connection {
         .await
     }
 
-    async fn read_back(&self, path: &str) -> Result<Content> {
+    async fn read_back(&self, path: &str, watch: Watch) -> Result<u64> {
         self.wait(async {
             let handle = self.wire.open_file(path, Opening::Read).await?;
             let bytes = self.wire.look(path).await?.map_or(0, |found| found.bytes);
-            let content = self.digest(&handle, bytes).await;
+            let read = self.read(&handle, bytes, watch).await;
             let closed = self.wire.close(&handle).await;
-            content.and_then(|content| closed.map(|()| content))
+            read.and_then(|read| closed.map(|()| read))
         })
         .await
     }

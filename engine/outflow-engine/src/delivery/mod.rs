@@ -19,6 +19,6 @@ pub use fuzz::run as fuzz;
 pub(crate) use publish::discard_spool;
 pub use publish::{Published, publish};
 pub use recover::{Recovery, recover};
-pub use resume::resume;
+pub use resume::{is_same, resume};
 pub use retention::{Retired, retire};
 pub use seal::seal;

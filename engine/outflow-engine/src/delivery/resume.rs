@@ -24,7 +24,7 @@ pub async fn resume(
     if slot.state.is_waiting() {
         ledger.transition(slot, crate::ledger::SlotState::Sealed).await?;
     }
-    if let Some(reason) = difference(&sealed, anew) {
+    if let Some(reason) = difference(&sealed, anew)? {
         let reason = format!("some of it may be at the target, and made anew {reason}");
         ledger.quarantine(slot, &reason).await?;
         return Err(Error::external(format!("delivery {} is set aside: {reason}", slot.id))
@@ -36,15 +36,26 @@ pub async fn resume(
     Publication { ledger, sink, state, trust: Trust::Nothing, progress }.conclude(slot).await
 }
 
-fn difference(sealed: &[SealedFile], anew: &[SealedFile]) -> Option<String> {
+fn difference(sealed: &[SealedFile], anew: &[SealedFile]) -> Result<Option<String>> {
     if sealed.len() != anew.len() {
-        return Some(format!("it has {} files, not {}", anew.len(), sealed.len()));
+        return Ok(Some(format!("it has {} files, not {}", anew.len(), sealed.len())));
     }
-    let is_other = |(old, new): &(&SealedFile, &SealedFile)| {
-        (&old.path, old.role, old.bytes) != (&new.path, new.role, new.bytes)
-            || !old.digest.is_of_file(&new.spool_path).is_ok_and(|same| same)
-    };
-    sealed.iter().zip(anew).find(is_other).map(|(old, _)| format!("`{}` is not the same", old.path))
+    for (old, new) in sealed.iter().zip(anew) {
+        if (&old.path, old.role, old.bytes) != (&new.path, new.role, new.bytes) || !is_same(old, new)? {
+            return Ok(Some(format!("`{}` is not the same", old.path)));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a file that was made anew has the sealed bytes. Another version may have sealed them with another digest.
+pub fn is_same(old: &SealedFile, new: &SealedFile) -> Result<bool> {
+    if old.digest.algorithm() == new.digest.algorithm() {
+        return Ok(old.digest == new.digest);
+    }
+    let place = new.spool_path.display();
+    let same = old.digest.is_of_file(&new.spool_path);
+    same.map_err(|error| Error::transient(format!("cannot read the spool file `{place}`: {error}")))
 }
 
 /// Gives the new files the names that the ledger knows; by way of others, for the two may overlap.

@@ -11,6 +11,7 @@ use super::attempt::{Place, timestamp};
 use super::due::{Due, Range};
 use super::phases::Phases;
 use super::{RunOptions, Work, open_sinks};
+use crate::delivery::is_same;
 use crate::error::{Error, Result};
 use crate::ledger::{LastNumbers, Ledger, Manifest, Role, SealedFile, Slot, SlotState, StateLock, spool_folder};
 use crate::pipeline::Pipeline;
@@ -106,8 +107,10 @@ impl Work<'_> {
         let made = self.made_again(slot, sink, manifest).await?;
         let mut same = Vec::new();
         for file in absent {
-            let again = made.iter().find(|again| again.path == file.path);
-            let again = again.filter(|again| file.digest.is_of_file(&again.spool_path).is_ok_and(|same| same));
+            let again = match made.iter().find(|again| again.path == file.path) {
+                Some(again) if is_same(file, again)? => Some(again),
+                _ => None,
+            };
             same.push(again.ok_or_else(|| {
                 Error::user(format!("`{}` cannot be made again as it was; nothing was delivered", file.path))
                     .hint("the input, the pipeline or a plugin is not what it was; a backup of the target may have it")

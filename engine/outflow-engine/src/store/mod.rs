@@ -77,7 +77,7 @@ pub trait Sink: Send + Sync {
     /// What tells this target from every other in the ledger. Holds no credentials.
     fn identity(&self) -> &str;
 
-    /// What files for it are sealed with, at the least: where bytes go over a wire, what its other end can make too.
+    /// What files for it are sealed with, at the least: SHA-256 where it can check that too.
     fn digest(&self) -> Algorithm {
         Algorithm::Sha256
     }

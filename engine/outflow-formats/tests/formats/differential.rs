@@ -1,14 +1,25 @@
-//! The readers against the `csv` and `serde_json` crates on generated texts.
+//! The readers and writers against the `csv` and `serde_json` crates and Python's `csv`, on generated texts. Ten million
+//! of each: `OUTFLOW_CASES=10000000 cargo test --release -p outflow-formats --test formats differential`.
 
 use std::collections::BTreeMap;
+use std::io::{BufWriter, Write};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringViewArray};
 use arrow::record_batch::RecordBatch;
 use outflow_formats::chunk::Chunker;
-use outflow_formats::format::{Dialect, Escape};
+use outflow_formats::format::{Dialect, Escape, Format, JsonStyle, QuoteMode, Terminator};
 use outflow_formats::{csv::Decoder, jsonl};
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use crate::write;
+
+/// How many cases a test takes.
+fn cases(usual: usize) -> usize {
+    std::env::var("OUTFLOW_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
 
 struct Random(u64);
 
@@ -62,31 +73,38 @@ fn theirs(text: &str, dialect: &Dialect) -> (Vec<Vec<String>>, usize) {
     (rows, rejects)
 }
 
-#[test]
-fn csv_reads_like_the_csv_crate() {
-    let mut random = Random(1);
+/// Records of mostly three cells, in any dialect that a writer could have meant.
+fn delimited(random: &mut Random, dialect: &Dialect) -> String {
+    let escape = dialect.escape;
     let cells = ["", "a", "0099", "longer than twelve", "\"\"", "\"a,b\"", "\"l\ni\r\nn\re\"", "5\" pipe", "é😀"];
     let double = ["\"say \"\"hi\"\"\"", "\"\"\"\"", "\"ends with a \"\"quote\"\"\"", "\"\"\",\"\"\""];
     let backslash = ["\"say \\\"hi\\\"\"", "\"\\\\\"", "\"\\\",\\\"\"", "a\\b", "\"ends \\\\\""];
-    for round in 0..3000 {
+    let mut text = String::new();
+    for _ in 0..random.below(12) {
+        let count = [3, 3, 3, 3, 3, 3, 2, 4][random.below(8)];
+        for number in 0..count {
+            if number > 0 {
+                text.push(dialect.delimiter.into());
+            }
+            let special = random.below(4) == 0;
+            text += match escape {
+                _ if !special => random.pick(&cells),
+                Escape::Double => random.pick(&double),
+                Escape::Backslash => random.pick(&backslash),
+            };
+        }
+        text += random.pick(&["\n", "\n", "\r\n", "\r", "\n\n"]);
+    }
+    text
+}
+
+#[test]
+fn csv_reads_like_the_csv_crate() {
+    let mut random = Random(1);
+    for round in 0..cases(3_000) {
         let escape = if round % 2 == 0 { Escape::Double } else { Escape::Backslash };
         let dialect = Dialect { escape, delimiter: [b',', b';'][round / 2 % 2], ..Dialect::default() };
-        let mut text = String::new();
-        for _ in 0..random.below(12) {
-            let count = [3, 3, 3, 3, 3, 3, 2, 4][random.below(8)];
-            for number in 0..count {
-                if number > 0 {
-                    text.push(dialect.delimiter.into());
-                }
-                let special = random.below(4) == 0;
-                text += match escape {
-                    _ if !special => random.pick(&cells),
-                    Escape::Double => random.pick(&double),
-                    Escape::Backslash => random.pick(&backslash),
-                };
-            }
-            text += random.pick(&["\n", "\n", "\r\n", "\r", "\n\n"]);
-        }
+        let text = delimited(&mut random, &dialect);
         let expected = theirs(&text, &dialect);
         for size in [1, 3, 64, 1 << 20] {
             assert_eq!(ours(&text, &dialect, size), expected, "{text:?} at {size}");
@@ -141,7 +159,7 @@ fn object(random: &mut Random, depth: usize, out: &mut String) {
 fn json_lines_read_like_serde_json() {
     let mut random = Random(2);
     let (mut good, mut bad) = (0, 0);
-    for _ in 0..30_000 {
+    for _ in 0..cases(30_000) {
         let mut line = String::new();
         object(&mut random, 0, &mut line);
         let columns = jsonl::sample(line.as_bytes());
@@ -170,5 +188,92 @@ fn json_lines_read_like_serde_json() {
             assert_eq!(*cell, expected, "{line}");
         }
     }
-    assert!(good > 3000 && bad > 3000, "{good} good, {bad} bad");
+    assert!(good > cases(30_000) / 10 && bad > cases(30_000) / 10, "{good} good, {bad} bad");
+}
+
+/// Python reads each text by itself and is told what we read.
+#[test]
+fn csv_reads_like_python() {
+    const PYTHON: &str = "
+import csv, io, json, sys
+for number, line in enumerate(sys.stdin):
+    text, rows, rejects = json.loads(line)
+    found = [row for row in csv.reader(io.StringIO(text, newline='')) if row]
+    good = [row for row in found if len(row) == 3]
+    if (good, len(found) - len(good)) != (rows, rejects):
+        sys.exit(f'case {number}: {text!r} is {good} to Python and {rows} to us')
+print(number + 1)
+";
+    let mut python = Command::new("python3");
+    let mut python = python.args(["-c", PYTHON]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut random = Random(3);
+    let mut told = BufWriter::new(python.stdin.take().unwrap());
+    for _ in 0..cases(3_000) {
+        let text = delimited(&mut random, &Dialect::default());
+        let (rows, rejects) = ours(&text, &Dialect::default(), 1 << 20);
+        // It ends early where it disagrees, and says why.
+        if writeln!(told, "{}", serde_json::json!([text, rows, rejects])).is_err() {
+            break;
+        }
+    }
+    drop(told);
+    let ended = python.wait_with_output().unwrap();
+    assert!(ended.status.success());
+    assert_eq!(String::from_utf8(ended.stdout).unwrap().trim(), cases(3_000).to_string());
+}
+
+/// Any text, short or of several blocks, with what needs care anywhere in it.
+fn cell(random: &mut Random) -> String {
+    let pieces =
+        ["a", "plain text", "é", "😀", "\"", "\"\"", ",", ";", "\n", "\r\n", "\r", "\\", "\t", "\u{1}", "\u{7f}", " "];
+    let plain = random.below(2) == 0;
+    let length = [0, 1, 2, 3, 8, 40][random.below(6)];
+    (0..length).map(|_| random.pick(if plain { &pieces[..4] } else { &pieces })).collect()
+}
+
+/// Three columns of cells, as arrays of both kinds of text.
+fn table(random: &mut Random) -> (Vec<Vec<String>>, RecordBatch) {
+    let rows: Vec<Vec<_>> = (0..1 + random.below(6)).map(|_| (0..3).map(|_| cell(random)).collect()).collect();
+    let column = |number: usize| {
+        let cells = rows.iter().map(|row: &Vec<String>| row[number].as_str());
+        match number {
+            0 => Arc::new(StringArray::from_iter_values(cells)) as ArrayRef,
+            _ => Arc::new(StringViewArray::from_iter_values(cells)) as ArrayRef,
+        }
+    };
+    let batch = RecordBatch::try_from_iter([("a", column(0)), ("b", column(1)), ("c", column(2))]).unwrap();
+    (rows, batch)
+}
+
+#[test]
+fn the_csv_crate_reads_what_we_write() {
+    let mut random = Random(4);
+    for round in 0..cases(3_000) {
+        let (rows, batch) = table(&mut random);
+        let dialect = Dialect {
+            delimiter: [b',', b';', b'\t'][round % 3],
+            quote_mode: [QuoteMode::Minimal, QuoteMode::Always][round / 3 % 2],
+            terminator: [Terminator::Lf, Terminator::Crlf][round / 6 % 2],
+            escape: [Escape::Double, Escape::Backslash][round / 12 % 2],
+            header: false,
+            ..Dialect::default()
+        };
+        let text = String::from_utf8(write(&[batch], &Format::Csv(dialect.clone()))).unwrap();
+        assert_eq!(theirs(&text, &dialect), (rows.clone(), 0), "{text:?} in {dialect:?}");
+        assert_eq!(ours(&text, &dialect, 64), (rows, 0), "{text:?} in {dialect:?}");
+    }
+}
+
+#[test]
+fn json_strings_are_those_of_serde_json() {
+    let mut random = Random(5);
+    for _ in 0..cases(3_000) {
+        let (rows, batch) = table(&mut random);
+        let text = String::from_utf8(write(&[batch], &Format::JsonLines(JsonStyle::default()))).unwrap();
+        let expected = rows.iter().map(|row| {
+            let [a, b, c] = [0, 1, 2].map(|number| serde_json::to_string(&row[number]).unwrap());
+            format!("{{\"a\":{a},\"b\":{b},\"c\":{c}}}\n")
+        });
+        assert_eq!(text, expected.collect::<String>());
+    }
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use outflow_formats::digest::Digester;
+use outflow_formats::digest::{Algorithm, Digester};
 use outflow_layout::layout::Target;
 use outflow_spec::sink::{FtpsSink, TlsVersion};
 use rustls::ClientConfig;
@@ -234,6 +234,11 @@ impl Held<'_> {
 
 #[async_trait]
 impl Sink for Ftps {
+    /// The server can make none.
+    fn digest(&self) -> Algorithm {
+        Algorithm::Xxh3
+    }
+
     fn target(&self) -> &Target {
         &self.target
     }

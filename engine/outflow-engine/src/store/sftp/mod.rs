@@ -10,13 +10,13 @@ use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use outflow_formats::digest::Digest;
+use outflow_formats::digest::{Algorithm, Digest, Digester};
 use outflow_layout::layout::Target;
-use outflow_sftp::{Backend, Content, Credential, Found, HostKeys, Kind, Server, Sort};
+use outflow_sftp::{Backend, Credential, Found, HostKeys, Kind, Server, Session, Sort, Watch};
 use outflow_spec::sink::{SftpBackend, SftpSink};
 use tokio::sync::{Semaphore, mpsc};
 
@@ -26,7 +26,6 @@ use super::{Proof, Put, Sink, Trust, check_path};
 use crate::error::{Error, Result};
 use crate::kill_point;
 use crate::ledger::SealedFile;
-use crate::pipeline::hex;
 use crate::progress::{Event, Progress};
 
 /// Connections when the pipeline does not say: `libssh2` sends one file a connection.
@@ -112,7 +111,8 @@ impl Sftp {
         if believed && self.placed().get(path) == Some(&ours) {
             return Ok(Proof::Same);
         }
-        let read = self.pool.ask(path, |session, path| session.read_back(path)).await;
+        let algorithm = file.digest.algorithm();
+        let read = self.pool.ask(path, move |session, path| Box::pin(read_back(session, path, algorithm))).await;
         let content = match read {
             Ok(content) => content,
             Err(error) if error.kind() == Kind::Missing => return Ok(Proof::Absent),
@@ -173,10 +173,12 @@ impl Sftp {
         lease: &Lease<'_>,
         temporary: &str,
         spool: File,
+        algorithm: Algorithm,
         progress: &dyn Progress,
     ) -> outflow_sftp::Result<Content> {
         let (told, mut confirmed) = mpsc::unbounded_channel();
-        let sent = lease.write(temporary, spool, told);
+        let (digester, watch) = digesting(algorithm);
+        let sent = lease.write(temporary, spool, told, watch);
         tokio::pin!(sent);
         let done = loop {
             tokio::select! {
@@ -187,7 +189,7 @@ impl Sftp {
         while let Ok(bytes) = confirmed.try_recv() {
             progress.event(Event::Delivered(bytes));
         }
-        done
+        Ok(Content::of(done?, &digester))
     }
 
     /// Sends a file; when its folder has gone since it was last seen, once more.
@@ -199,13 +201,13 @@ impl Sftp {
         progress: &dyn Progress,
     ) -> Result<outflow_sftp::Result<Content>, Stop> {
         self.make_folders(lease, temporary).await?;
-        let sent = self.send(lease, temporary, open_spool(file)?, progress).await;
+        let sent = self.send(lease, temporary, open_spool(file)?, file.digest.algorithm(), progress).await;
         if !sent.as_ref().is_err_and(|error| error.kind() == Kind::Missing) {
             return Ok(sent);
         }
         self.folders.lock().await.clear();
         self.make_folders(lease, temporary).await?;
-        Ok(self.send(lease, temporary, open_spool(file)?, progress).await)
+        Ok(self.send(lease, temporary, open_spool(file)?, file.digest.algorithm(), progress).await)
     }
 
     async fn publish(
@@ -302,6 +304,11 @@ impl From<Error> for Stop {
 
 #[async_trait]
 impl Sink for Sftp {
+    /// The server can make none.
+    fn digest(&self) -> Algorithm {
+        Algorithm::Xxh3
+    }
+
     fn target(&self) -> &Target {
         &self.target
     }
@@ -403,8 +410,32 @@ fn beside(path: &str, name: &str) -> String {
     path.rsplit_once('/').map_or(name.to_owned(), |(folder, _)| format!("{folder}/{name}"))
 }
 
+/// The bytes of a file that were sent, or read back.
+struct Content {
+    bytes: u64,
+    digest: Digest,
+}
+
+impl Content {
+    fn of(bytes: u64, digester: &Mutex<Digester>) -> Self {
+        Self { bytes, digest: digester.lock().unwrap_or_else(PoisonError::into_inner).finish() }
+    }
+}
+
+/// A digester, and what feeds it with the bytes that pass.
+fn digesting(algorithm: Algorithm) -> (Arc<Mutex<Digester>>, Watch) {
+    let digester = Arc::new(Mutex::new(Digester::new(algorithm)));
+    let fed = digester.clone();
+    (digester, Box::new(move |bytes| fed.lock().unwrap_or_else(PoisonError::into_inner).update(bytes)))
+}
+
+async fn read_back(session: &dyn Session, path: &str, algorithm: Algorithm) -> outflow_sftp::Result<Content> {
+    let (digester, watch) = digesting(algorithm);
+    session.read_back(path, watch).await.map(|bytes| Content::of(bytes, &digester))
+}
+
 fn is_sealed(content: &Content, file: &SealedFile) -> bool {
-    content.bytes == file.bytes && file.digest.sha256() == Some(&hex(&content.sha256))
+    content.bytes == file.bytes && content.digest == file.digest
 }
 
 /// Opens the spool file, if it can still be what was sealed.

@@ -79,7 +79,7 @@ impl Pool {
     pub(super) async fn ask<T>(
         &self,
         path: &str,
-        question: for<'q> fn(&'q dyn Session, &'q str) -> BoxFuture<'q, Result<T>>,
+        question: impl for<'q> Fn(&'q dyn Session, &'q str) -> BoxFuture<'q, Result<T>>,
     ) -> Result<T> {
         let first = self.lease().await?;
         match question(&*first, path).await {
