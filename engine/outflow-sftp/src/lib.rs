@@ -24,9 +24,11 @@ pub use host_key::HostKeys;
 /// Which library speaks SSH.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
-    /// `russh`, in Rust, with this crate's own SFTP on top.
+    /// `russh`, in Rust, with this crate's own SFTP on top. It is the sink's default: on one quiet machine it sent a
+    /// file of 1 GB 1.36 times as fast as OpenSSH's `sftp`, and 1,000 files of 100 KB 2.67 times
+    /// (`examples/sftp_rate.rs`).
     Russh,
-    /// `libssh2`, in C.
+    /// `libssh2`, in C: 0.58 and 1.18 times.
     Libssh2,
 }
 
