@@ -112,10 +112,10 @@ impl KnownFile {
         &self.dialect
     }
 
-    /// Whether its text is its bytes: what is read of it can be told by the text. Of any other file the bytes are counted as they are
-    /// read.
+    /// Whether what is read of it is told by what comes of it. Text that is not its bytes is counted as these are read.
     pub fn is_plain(&self) -> bool {
-        self.compression == container::Compression::None && self.dialect.encoding == encoding_rs::UTF_8
+        let bytes = self.compression == container::Compression::None && self.dialect.encoding == encoding_rs::UTF_8;
+        bytes || self.format == SourceFormat::Parquet
     }
 
     /// The bytes as UTF-8 text.

@@ -32,7 +32,9 @@ fn one(mut files: Vec<SpooledFile>) -> Result<SpooledFile> {
         Some(single) if files.is_empty() => return Ok(single),
         last => files.extend(last),
     }
-    let algorithm = files[0].algorithm();
+    let Some(algorithm) = files.first().map(SpooledFile::algorithm) else {
+        return Err(Error::internal("an archive of no files"));
+    };
     let paths = files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
     let target = paths.first().map(|first| first.with_extension("zip")).unwrap_or_default();
     let mut parts = files.into_iter().flat_map(|file| file.parts).collect::<Vec<_>>();
