@@ -97,9 +97,13 @@ impl Ftps {
         {
             return Ok(Held { session, place });
         }
+        Ok(Held { session: self.connect().await?, place })
+    }
+
+    async fn connect(&self) -> Result<Session> {
         let what = format!("connecting to `{}:{}`", self.sink.host, session::port(&self.sink));
         match Session::open(&self.sink, self.tls()?).await {
-            Ok(session) => Ok(Held { session, place }),
+            Ok(session) => Ok(session),
             Err(Refusal::Connection(error)) => Err(self.failure(&what, &error)),
             // What the server answers to a password is not repeated.
             Err(Refusal::Login(error)) => {
@@ -284,9 +288,9 @@ impl Sink for Ftps {
         let mut held = self.session().await?;
         let mut staged = self.send(&mut held.session, file, (&path, &staging), progress).await;
         if staged.as_ref().is_err_and(|error| code(error) == NOT_RESUMED) {
-            // TLS 1.3 resumes a session a few times only; the next control connection begins another.
-            drop(held);
-            held = self.session().await?;
+            // TLS 1.3 resumes a session a few times only; the next control connection begins another. It is this file's
+            // at once: were the place left, files that wait for it would use the new one up.
+            held.session = self.connect().await?;
             staged = self.send(&mut held.session, file, (&path, &staging), progress).await;
         }
         let error = match staged {
