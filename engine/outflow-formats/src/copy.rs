@@ -1,7 +1,8 @@
-//! Copies texts while looking for bytes that need care, which few texts hold: 64 bytes at a time where the processor
-//! can, however short the text is.
+//! Copies texts while looking for bytes that need care, which few texts hold: 32 or 64 bytes at a time where the
+//! processor can, however short the text is.
 
-use crate::simd::{self, Kernel, Sets};
+use crate::memory::lay;
+use crate::simd::{Kernel, Sets};
 
 #[cfg(test)]
 mod tests;
@@ -39,32 +40,26 @@ impl<'a> Window<'a> {
         &self.buffer[self.begin..self.end]
     }
 
-    /// The 64 bytes from a place on, filled up with anything, and the bits of those that are text. `last` has room for
-    /// them at the end of the buffer.
+    /// The bytes from a place on, with whatever is behind the text; none at the end of the buffer.
     #[inline(always)]
-    fn block<'b>(self, from: usize, last: &'b mut [u8; 64]) -> (&'b [u8; 64], u64)
-    where
-        'a: 'b,
-    {
-        let left = self.end - from;
-        let valid = if left < 64 { (1 << left) - 1 } else { u64::MAX };
-        match self.buffer.get(from..from + 64).and_then(|block| block.first_chunk()) {
-            Some(block) => (block, valid),
-            None => {
-                *last = last_block(&self.buffer[from..self.end]);
-                (last, valid)
-            }
-        }
+    fn block<const N: usize>(self, from: usize) -> Option<&'a [u8; N]> {
+        self.buffer.get(from..from + N)?.first_chunk()
+    }
+
+    /// What is left of the text from a place on, filled up with zeros.
+    #[inline(never)]
+    fn rest<const N: usize>(self, from: usize) -> [u8; N] {
+        let mut block = [0; N];
+        let length = (self.end - from).min(N);
+        block[..length].copy_from_slice(&self.buffer[from..from + length]);
+        block
     }
 }
 
-/// At the end of a buffer.
-#[inline(never)]
-fn last_block(text: &[u8]) -> [u8; 64] {
-    let mut block = [0; 64];
-    let length = text.len().min(64);
-    block[..length].copy_from_slice(&text[..length]);
-    block
+/// So many of the lowest bits.
+#[inline(always)]
+fn lowest(bits: usize) -> u64 {
+    if bits < 64 { (1 << bits) - 1 } else { u64::MAX }
 }
 
 /// The bytes to look for.
@@ -95,7 +90,7 @@ impl<const N: usize> Care<N> {
     }
 }
 
-/// Room behind a text that lets [`Page::paste`] copy it without asking for its length.
+/// Room behind a text that lets a [`Page`] copy it without asking for its length.
 pub(crate) const PADDING: usize = 32;
 
 /// Bytes that are made ready at once.
@@ -141,15 +136,18 @@ impl Page {
     #[inline(always)]
     pub(crate) fn room(&mut self, bytes: usize) -> &mut [u8] {
         if self.bytes.len() - self.length < bytes {
-            self.grow(bytes);
+            *self = std::mem::take(self).grown(bytes);
         }
         &mut self.bytes[self.length..]
     }
 
-    /// A little at a time, so that what is cleared is still at hand when it is written.
+    /// A little at a time, so that what is cleared is still at hand when it is written. It takes the page itself, not
+    /// where it is, as all calls that are not inlined should: a page whose place nobody knows is kept in registers.
     #[cold]
-    fn grow(&mut self, bytes: usize) {
+    #[inline(never)]
+    fn grown(mut self, bytes: usize) -> Self {
         self.bytes.resize(self.length + bytes.max(GROWTH), 0);
+        self
     }
 
     /// Appends a byte.
@@ -181,8 +179,8 @@ impl Page {
         let mut at = 0;
         while at < length {
             let from = window.begin + at;
-            match window.buffer.get(from..from + STEP).and_then(|block| block.first_chunk::<STEP>()) {
-                Some(block) => room[at..at + STEP].copy_from_slice(block),
+            match window.block::<STEP>(from) {
+                Some(block) => lay(room, at, block),
                 None => {
                     room[at..length].copy_from_slice(&window.buffer[from..window.end]);
                     break;
@@ -217,12 +215,39 @@ impl Page {
         &self.bytes
     }
 
-    /// Appends a text, unless it holds a byte that needs care; tells whether it did.
+    /// Appends a text and a byte behind it, unless the text holds a byte that needs care; tells whether it did.
     #[inline(always)]
-    pub(crate) fn copy<K: Kernel, const N: usize>(&mut self, kernel: K, window: Window<'_>, care: &Care<N>) -> bool {
+    pub(crate) fn copy<K: Kernel, const N: usize>(
+        &mut self,
+        kernel: K,
+        window: Window<'_>,
+        care: &Care<N>,
+        behind: u8,
+    ) -> bool {
+        let length = window.end - window.begin;
+        if K::FAST && length <= 32 {
+            let room = self.room(32 + 1);
+            let last;
+            let block: &[u8; 32] = match window.block(window.begin) {
+                Some(block) => block,
+                None => {
+                    last = window.rest(window.begin);
+                    &last
+                }
+            };
+            lay(room, 0, block);
+            if u64::from(kernel.within_half(block, &care.sets)) & lowest(length) != 0 {
+                return false;
+            }
+            room[length] = behind;
+            self.length += length + 1;
+            return true;
+        }
         let before = self.length;
-        let whole = self.copy_until(kernel, window, care) == window.end - window.begin;
-        if !whole {
+        let whole = self.copy_until(kernel, window, care) == length;
+        if whole {
+            self.push(behind);
+        } else {
             self.length = before;
         }
         whole
@@ -243,11 +268,18 @@ impl Page {
         }
         let length = window.end - window.begin;
         let room = self.room(length + 64);
-        let (mut at, mut last) = (0, [0; 64]);
+        let mut at = 0;
         loop {
-            let (block, valid) = window.block(window.begin + at, &mut last);
-            room[at..at + 64].copy_from_slice(block);
-            let found = kernel.within(block, &care.sets) & valid;
+            let last;
+            let block: &[u8; 64] = match window.block(window.begin + at) {
+                Some(block) => block,
+                None => {
+                    last = window.rest(window.begin + at);
+                    &last
+                }
+            };
+            lay(room, at, block);
+            let found = kernel.within(block, &care.sets) & lowest(length - at);
             if found != 0 {
                 at += found.trailing_zeros() as usize;
                 break;
@@ -262,19 +294,9 @@ impl Page {
         at
     }
 
-    /// Appends a text with two quotes for each one.
-    pub(crate) fn double(&mut self, text: &[u8], quote: u8) {
-        let room = self.room(2 * text.len() + 16);
-        let length = simd::double(text, quote, room).unwrap_or_else(|| {
-            let mut length = 0;
-            // Every byte is written twice, and the second one counts only for quotes.
-            for &byte in text {
-                room[length] = byte;
-                room[length + 1] = byte;
-                length += 1 + usize::from(byte == quote);
-            }
-            length
-        });
-        self.length += length;
+    /// Counts bytes that were written to the front of the room.
+    #[inline(always)]
+    pub(crate) fn filled(&mut self, bytes: usize) {
+        self.length += bytes;
     }
 }

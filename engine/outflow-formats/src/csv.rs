@@ -262,14 +262,14 @@ impl Decoder {
             let cell = row.cell as usize + number;
             let begin = if number == 0 { row.start as usize } else { cells[cell - 1] as usize + 1 };
             let end = cells[cell] as usize;
-            if begin == end {
-                empty
-            } else if bytes[begin] == quote {
+            // In an empty cell stands what ends it.
+            if bytes.get(begin) == Some(&quote) {
                 self.quoted(bytes, begin + 1, end - 1, column)
             } else if !self.null_text.is_empty() && bytes[begin..end] == self.null_text {
                 views::NULL
             } else {
-                views::view(bytes, begin, end, views::CHUNK)
+                let view = views::view(bytes, begin, end, views::CHUNK);
+                if begin == end { empty } else { view }
             }
         }));
         column.views = views;

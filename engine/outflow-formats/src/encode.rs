@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringViewArray};
-use arrow::buffer::{Buffer, NullBuffer};
+use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema};
 use arrow::record_batch::RecordBatch;
@@ -96,7 +96,8 @@ pub(crate) struct Rows<'a, E> {
     pub(crate) rows: Range<usize>,
     /// Rows before them in the file.
     pub(crate) before: u64,
-    pub(crate) out: &'a mut Page,
+    /// Goes in and comes out by value, so that the row loop has it in registers.
+    pub(crate) out: Page,
 }
 
 /// The columns of a batch, text of any kind as views.
@@ -113,8 +114,7 @@ pub(crate) enum Cells<'a> {
 /// A column of text, taken apart once so that its rows are cheap.
 pub(crate) struct Text<'a> {
     views: &'a [u128],
-    /// The bytes of the views, which hold the short texts.
-    inline: Buffer,
+    /// The bytes of the views, which hold the short texts, and then the buffers that they name.
     buffers: Vec<&'a [u8]>,
     nulls: Option<&'a NullBuffer>,
 }
@@ -154,10 +154,9 @@ impl<'a> Cells<'a> {
     #[inline(always)]
     pub(crate) fn prefetch(&self, row: usize) {
         if let Self::Text(text) = self
-            && let Some(&view) = text.views.get(row)
-            && view as u32 > 12
+            && row < text.views.len()
         {
-            let (buffer, begin) = ((view >> 64) as u32 as usize, (view >> 96) as usize);
+            let (buffer, begin) = text.place(row);
             if let Some(text) = text.buffers.get(buffer).and_then(|buffer| buffer.get(begin..)) {
                 memory::prefetch(text);
             }
@@ -196,12 +195,24 @@ impl<'a> Cells<'a> {
 impl<'a> Text<'a> {
     /// The cells of a column.
     pub(crate) fn new(text: &'a StringViewArray) -> Self {
+        let views: &[u128] = text.views();
+        let short = text.views().inner().as_slice();
         Self {
-            views: text.views(),
-            inline: text.views().clone().into_inner(),
-            buffers: text.data_buffers().iter().map(|buffer| buffer.as_slice()).collect(),
+            views,
+            buffers: std::iter::once(short).chain(text.data_buffers().iter().map(|buffer| buffer.as_slice())).collect(),
             nulls: text.nulls(),
         }
+    }
+
+    /// The buffer of a row's text, and where it begins there. Whether a text is short is anybody's guess, so nothing
+    /// depends on the guess of the processor.
+    #[inline(always)]
+    fn place(&self, row: usize) -> (usize, usize) {
+        let view = self.views[row];
+        // A view is its length and then, if there is room, the text.
+        let short = view as u32 <= 12;
+        let buffer = if short { 0 } else { (view >> 64) as u32 as usize + 1 };
+        (buffer, if short { row * 16 + 4 } else { (view >> 96) as usize })
     }
 
     /// The text of a row, or `None` for null.
@@ -210,14 +221,7 @@ impl<'a> Text<'a> {
         if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
             return None;
         }
-        let view = self.views[row];
-        let length = view as u32 as usize;
-        if length <= 12 {
-            // A view is its length and then, if there is room, the text.
-            let begin = row * 16 + 4;
-            return Some(Window::new(&self.inline, begin, begin + length));
-        }
-        let (buffer, begin) = ((view >> 64) as u32 as usize, (view >> 96) as usize);
-        Some(Window::new(self.buffers[buffer], begin, begin + length))
+        let (buffer, begin) = self.place(row);
+        Some(Window::new(self.buffers[buffer], begin, begin + self.views[row] as u32 as usize))
     }
 }

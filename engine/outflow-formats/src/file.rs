@@ -2,7 +2,7 @@
 //! and nothing is forced to disk: that is for who seals a delivery, once for all of its files.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::path::{Path, PathBuf};
 
 use arrow::datatypes::Schema;
@@ -147,8 +147,25 @@ impl PlainFile {
 /// Appends to a file, or begins it.
 pub fn append(path: &Path, pieces: &[impl AsRef<[u8]>]) -> Result<()> {
     let file = File::options().append(true).create(true).open(path);
-    file.and_then(|mut file| pieces.iter().try_for_each(|piece| file.write_all(piece.as_ref())))
+    file.and_then(|mut file| write_pieces(&mut file, pieces))
         .map_err(|source| Error::io(&format!("writing `{}`", path.display()), source))
+}
+
+/// Writes pieces, many at a time.
+fn write_pieces(file: &mut File, pieces: &[impl AsRef<[u8]>]) -> io::Result<()> {
+    let mut slices = pieces.iter().map(|piece| IoSlice::new(piece.as_ref())).collect::<Vec<_>>();
+    let mut left = &mut slices[..];
+    // Empty pieces at the front are done.
+    IoSlice::advance_slices(&mut left, 0);
+    while !left.is_empty() {
+        match file.write_vectored(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut left, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Makes one zip archive at `target` of the entries of several, in their order; nothing is compressed again.

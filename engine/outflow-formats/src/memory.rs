@@ -14,8 +14,12 @@ pub fn keep() {
     {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let arenas = i32::try_from(processors.div_ceil(2).max(2)).unwrap_or(i32::MAX);
-        let settings =
-            [(libc::M_MMAP_THRESHOLD, 64 << 20), (libc::M_TRIM_THRESHOLD, 256 << 20), (libc::M_ARENA_MAX, arenas)];
+        let settings = [
+            (libc::M_MMAP_THRESHOLD, 64 << 20),
+            (libc::M_TRIM_THRESHOLD, 256 << 20),
+            (libc::M_TOP_PAD, 1 << 20),
+            (libc::M_ARENA_MAX, arenas),
+        ];
         for (setting, value) in settings {
             // SAFETY: `mallopt` takes any two numbers, and is called before there is another thread.
             unsafe { libc::mallopt(setting, value) };
@@ -33,4 +37,10 @@ pub fn prefetch(text: &[u8]) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = text;
+}
+
+/// Puts a block to a place. It is assigned, because copying between slices can become a call, however short they are.
+#[inline(always)]
+pub(crate) fn lay<const N: usize>(room: &mut [u8], at: usize, block: &[u8; N]) {
+    *room[at..].first_chunk_mut().expect("there is room for a block") = *block;
 }

@@ -53,6 +53,8 @@ pub(crate) trait Kernel: Copy {
     fn equal(self, block: &[u8; 64], byte: u8) -> u64;
     /// A bit for each byte of `block` that is in a set.
     fn within(self, block: &[u8; 64], sets: &Sets) -> u64;
+    /// As `within`, for half a block.
+    fn within_half(self, block: &[u8; 32], sets: &Sets) -> u32;
     /// Each bit becomes the parity of itself and all the bits below it.
     fn prefix_xor(self, bits: u64) -> u64;
 }
@@ -96,6 +98,13 @@ impl Kernel for Portable {
     }
 
     #[inline(always)]
+    fn within_half(self, block: &[u8; 32], sets: &Sets) -> u32 {
+        let mut all = [0; 64];
+        all[..32].copy_from_slice(block);
+        self.within(&all, sets) as u32
+    }
+
+    #[inline(always)]
     fn prefix_xor(self, mut bits: u64) -> u64 {
         for shift in [1, 2, 4, 8, 16, 32] {
             bits ^= bits << shift;
@@ -128,8 +137,11 @@ pub(crate) fn undouble(inner: &[u8], quote: u8, out: &mut Vec<u8>) -> bool {
     false
 }
 
-/// Writes `text` to the front of `out`, which has room for twice as much and 16 bytes more, with two quotes for each
-/// one. Gives the length, unless the processor cannot.
+/// What [`double`] needs of room behind the text that it writes.
+pub(crate) const BEHIND: usize = 64;
+
+/// Writes `text` to the front of `out`, which has room for twice as much and [`BEHIND`], with two quotes for each one.
+/// Gives the length, unless the processor cannot.
 pub(crate) fn double(text: &[u8], quote: u8, out: &mut [u8]) -> Option<usize> {
     #[cfg(target_arch = "x86_64")]
     if let Some(kernel) = vbmi2::Vbmi2::detect() {

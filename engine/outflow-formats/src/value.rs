@@ -71,10 +71,10 @@ pub(crate) fn write(array: &dyn Array, row: usize, style: Style, out: &mut Vec<u
             float(f64::from(value), Some(value), style, out)?;
         }
         Float64 => float(get::<Float64Type>(array, row), None, style, out)?,
-        Decimal32(..) => decimal(&array.as_primitive::<Decimal32Type>().value_as_string(row), out),
-        Decimal64(..) => decimal(&array.as_primitive::<Decimal64Type>().value_as_string(row), out),
-        Decimal128(..) => decimal(&array.as_primitive::<Decimal128Type>().value_as_string(row), out),
-        Decimal256(..) => decimal(&array.as_primitive::<Decimal256Type>().value_as_string(row), out),
+        Decimal32(_, scale) => decimal(get::<Decimal32Type>(array, row).into(), *scale, out),
+        Decimal64(_, scale) => decimal(get::<Decimal64Type>(array, row).into(), *scale, out),
+        Decimal128(_, scale) => decimal(get::<Decimal128Type>(array, row), *scale, out),
+        Decimal256(..) => out.extend_from_slice(array.as_primitive::<Decimal256Type>().value_as_string(row).as_bytes()),
         Utf8 => text(array.as_string::<i32>().value(row), style, out),
         LargeUtf8 => text(array.as_string::<i64>().value(row), style, out),
         Utf8View => text(array.as_string_view().value(row), style, out),
@@ -212,9 +212,30 @@ fn float(value: f64, single: Option<f32>, style: Style, out: &mut Vec<u8>) -> Re
     written.map_err(|_| "cannot be formatted")
 }
 
-/// Arrow writes decimals without exponent; only `.5` is not JSON.
-fn decimal(digits: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(digits.as_bytes());
+/// `value` / 10^`scale`, with all the digits of its fraction and at least one before them.
+fn decimal(value: i128, scale: i8, out: &mut Vec<u8>) {
+    let mut buffer = itoa::Buffer::new();
+    // Numbers of 64 bits are taken apart faster.
+    let digits = match u64::try_from(value.unsigned_abs()) {
+        Ok(value) => buffer.format(value),
+        Err(_) => buffer.format(value.unsigned_abs()),
+    };
+    let digits = digits.as_bytes();
+    if value < 0 {
+        out.push(b'-');
+    }
+    let Ok(scale) = usize::try_from(scale) else {
+        out.extend_from_slice(digits);
+        out.extend(std::iter::repeat_n(b'0', scale.unsigned_abs().into()));
+        return;
+    };
+    let (whole, fraction) = digits.split_at(digits.len().saturating_sub(scale));
+    out.extend_from_slice(if whole.is_empty() { b"0" } else { whole });
+    if scale > 0 {
+        out.push(b'.');
+        out.extend(std::iter::repeat_n(b'0', scale - fraction.len()));
+        out.extend_from_slice(fraction);
+    }
 }
 
 /// A date, time or timestamp.

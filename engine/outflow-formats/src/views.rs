@@ -31,13 +31,22 @@ pub(crate) fn view(bytes: &[u8], begin: usize, end: usize, buffer: u32) -> u128 
         Some(word) => u128::from_le_bytes(*word),
         None => last_word(&bytes[begin..end]),
     };
-    if length <= INLINE {
-        ((word & ((1 << (8 * length)) - 1)) << 32) | length as u128
-    } else {
-        let prefix = (word & u128::from(u32::MAX)) << 32;
-        length as u128 | prefix | (u128::from(buffer) << 64) | ((begin as u128) << 96)
-    }
+    // Both are made, because nobody can guess which one is wanted.
+    let short = (word & FIRST[length.min(INLINE)]) << 32;
+    let long = (word & FIRST[4]) << 32 | u128::from(buffer) << 64 | (begin as u128) << 96;
+    length as u128 | if length <= INLINE { short } else { long }
 }
+
+/// So many of the first bytes of a word.
+const FIRST: [u128; INLINE + 1] = {
+    let mut masks = [0; INLINE + 1];
+    let mut length = 0;
+    while length <= INLINE {
+        masks[length] = (1 << (8 * length)) - 1;
+        length += 1;
+    }
+    masks
+};
 
 fn last_word(bytes: &[u8]) -> u128 {
     let mut word = [0; 16];

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from suite.workloads import rows_of
@@ -30,6 +31,7 @@ class Home:
         self.suite, self.root = suite, root
         self.repository = suite.parent.parent
         self.data, self.out = root / "data", root / "out"
+        self.discarded = self.out / "discarded"
         self.data.mkdir(parents=True, exist_ok=True)
         self.out.mkdir(parents=True, exist_ok=True)
 
@@ -101,3 +103,17 @@ class Home:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         return folder
+
+    def discard(self, folder):
+        """Frees what a run has left, but keeps the names of its files until all is measured: a file system may look long
+        for a place of new files where others were just removed, as ext4 without a journal does."""
+        for at, _, files in os.walk(folder):
+            for file in files:
+                os.truncate(os.path.join(at, file), 0)
+        if folder.exists():
+            self.discarded.mkdir(exist_ok=True)
+            folder.rename(self.discarded / str(time.monotonic_ns()))
+
+    def remove_discarded(self):
+        """Removes what was discarded."""
+        shutil.rmtree(self.discarded, ignore_errors=True)

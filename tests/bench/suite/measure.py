@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import time
@@ -105,6 +104,7 @@ def in_turn(cases, repetitions, meter, home, check, patient=True):
             except Failed as fault:
                 failed.add(case)
                 say(f"{workload:10} {engine:18} FAILED: {fault}")
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.rmtree(folder.parent / f"{folder.name}.state", ignore_errors=True)
+            home.discard(folder)
+            home.discard(folder.parent / f"{folder.name}.state")
+    home.remove_discarded()
     return {case: (None if case in failed else taken) for case, taken in samples.items()}

@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Schema};
 use arrow::record_batch::RecordBatch;
 use encoding_rs::{UTF_8, UTF_16BE, UTF_16LE};
 
-use crate::copy::{Care, Page, Window};
+use crate::copy::{Care, PADDING, Page, Window};
 use crate::encode::{AHEAD, Cells, Columns, Encoder, Rows, Span};
 use crate::error::{Error, Result};
 use crate::format::{Dialect, Escape, NewlineInCell, QuoteMode, Terminator};
@@ -27,6 +27,10 @@ pub(crate) struct CsvEncoder {
     marks: Care<5>,
     /// The bytes that stand behind an escape in quotes: the quote, and the escape itself.
     escaped: Care<2>,
+    /// Whether an empty text needs quotes.
+    quote_empty: bool,
+    /// Whether a text that is not empty may need quotes, whatever it holds.
+    special: bool,
 }
 
 /// Why a cell cannot be written.
@@ -50,7 +54,14 @@ impl CsvEncoder {
             let name = dialect.encoding.name();
             return Err(Error::data(format!("`bom` is set, but {name} has no byte order mark")));
         }
+        let alone = schema.fields().len() == 1;
         Ok(Self {
+            quote_empty: match dialect.quote_mode {
+                QuoteMode::Always => true,
+                QuoteMode::Minimal => dialect.null_text.is_empty() || alone,
+                QuoteMode::Never => alone,
+            },
+            special: dialect.quote_mode == QuoteMode::Always || !dialect.null_text.is_empty(),
             dialect: dialect.clone(),
             columns: schema.fields().iter().map(|field| field.name().clone()).collect(),
             terminator: if dialect.terminator == Terminator::Crlf { b"\r\n" } else { b"\n" },
@@ -59,24 +70,24 @@ impl CsvEncoder {
         })
     }
 
+    /// Appends a cell and what ends it.
     #[inline(always)]
-    fn text<K: Kernel>(&self, kernel: K, cell: Window<'_>, out: &mut Page) -> Result<(), Refusal> {
-        if self.must_quote(cell.text()) {
-            return self.quoted(kernel, cell, out);
+    fn text<K: Kernel>(&self, kernel: K, cell: Window<'_>, end: u8, out: &mut Page) -> Result<(), Refusal> {
+        if !self.must_quote(cell.text()) && out.copy(kernel, cell, &self.marks, end) {
+            return Ok(());
         }
-        if out.copy(kernel, cell, &self.marks) { Ok(()) } else { self.quoted(kernel, cell, out) }
+        self.quoted(kernel, cell, end, out)
     }
 
     /// Whether a cell without marks needs quotes nevertheless.
     #[inline(always)]
     fn must_quote(&self, text: &[u8]) -> bool {
-        match self.dialect.quote_mode {
-            QuoteMode::Always => true,
-            QuoteMode::Minimal if text.is_empty() => self.dialect.null_text.is_empty() || self.alone(),
-            QuoteMode::Minimal => !self.dialect.null_text.is_empty() && text == self.dialect.null_text.as_bytes(),
-            QuoteMode::Never if text.is_empty() => self.alone(),
-            QuoteMode::Never => text == self.dialect.null_text.as_bytes(),
-        }
+        if text.is_empty() { self.quote_empty } else { self.special && self.is_special(text) }
+    }
+
+    #[inline(never)]
+    fn is_special(&self, text: &[u8]) -> bool {
+        self.dialect.quote_mode == QuoteMode::Always || text == self.dialect.null_text.as_bytes()
     }
 
     /// Whether an empty cell would be an empty line.
@@ -85,40 +96,48 @@ impl CsvEncoder {
     }
 
     #[inline(always)]
-    fn quoted<K: Kernel>(&self, kernel: K, cell: Window<'_>, out: &mut Page) -> Result<(), Refusal> {
+    fn quoted<K: Kernel>(&self, kernel: K, cell: Window<'_>, end: u8, out: &mut Page) -> Result<(), Refusal> {
         if self.dialect.quote_mode == QuoteMode::Never {
             return Err("needs quotes, which `quote_mode: never` forbids");
         }
         let quote = self.dialect.quote;
         out.push(quote);
-        if !out.copy(kernel, cell, &self.escaped) {
-            self.escape(cell.text(), out);
+        if !out.copy(kernel, cell, &self.escaped, quote) {
+            let length = self.escape(cell.text(), out.room(2 * cell.text().len() + simd::BEHIND));
+            out.filled(length);
+            out.push(quote);
         }
-        out.push(quote);
+        out.push(end);
         Ok(())
     }
 
-    /// What stands between quotes, where something in it must be escaped.
+    /// Writes what stands between quotes, where something in it must be escaped, to the front of `room`; gives its length.
     #[inline(never)]
-    fn escape(&self, text: &[u8], out: &mut Page) {
+    fn escape(&self, text: &[u8], room: &mut [u8]) -> usize {
         let [quote, escape] = self.escaped.bytes();
-        if escape == quote {
-            return out.double(text, quote);
+        if escape == quote
+            && let Some(length) = simd::double(text, quote, room)
+        {
+            return length;
         }
+        let mut length = 0;
         for &byte in text {
-            if byte == quote || byte == escape {
-                out.push(escape);
-            }
-            out.push(byte);
+            // Written as if an escape came first, which counts only where one must.
+            room[length] = escape;
+            length += usize::from(byte == quote || byte == escape);
+            room[length] = byte;
+            length += 1;
         }
+        length
     }
 
     #[inline(always)]
-    fn null<K: Kernel>(&self, kernel: K, out: &mut Page) -> Result<(), Refusal> {
+    fn null<K: Kernel>(&self, kernel: K, end: u8, out: &mut Page) -> Result<(), Refusal> {
         if self.alone() && self.dialect.null_text.is_empty() {
-            return self.quoted(kernel, Window::of(b""), out);
+            return self.quoted(kernel, Window::of(b""), end, out);
         }
         out.put_few(self.dialect.null_text.as_bytes());
+        out.push(end);
         Ok(())
     }
 
@@ -131,19 +150,22 @@ impl CsvEncoder {
         scratch: &mut Vec<u8>,
         out: &mut Page,
     ) -> Result<(), Refusal> {
+        let end = self.dialect.delimiter;
         match cells {
             Cells::Text(text) => match text.get(row) {
                 Some(cell) if self.dialect.newline_in_cell == NewlineInCell::Space => {
-                    self.text(kernel, Window::of(&without_newlines(cell.text())), out)
+                    self.text(kernel, Window::of(&without_newlines(cell.text())), end, out)
                 }
-                Some(cell) => self.text(kernel, cell, out),
-                None => self.null(kernel, out),
+                Some(cell) => self.text(kernel, cell, end, out),
+                None => self.null(kernel, end, out),
             },
-            Cells::Other(..) if cells.is_null(row) => self.null(kernel, out),
+            Cells::Other(..) if cells.is_null(row) => self.null(kernel, end, out),
             Cells::Other(array, _) => {
                 scratch.clear();
                 self.value(array, row, scratch)?;
-                self.text(kernel, Window::of(scratch), out)
+                let length = scratch.len();
+                scratch.extend_from_slice(&[0; PADDING]);
+                self.text(kernel, Window::new(scratch, 0, length), end, out)
             }
         }
     }
@@ -159,6 +181,13 @@ impl CsvEncoder {
             *out = without_newlines(out).into_owned();
         }
         Ok(())
+    }
+
+    /// Ends a row behind its last cell.
+    #[inline(always)]
+    fn end(&self, out: &mut Page) {
+        out.truncate(out.len() - usize::from(!self.columns.is_empty()));
+        out.put_few(self.terminator);
     }
 
     /// Turns the UTF-8 in `text` into the file's encoding.
@@ -183,26 +212,23 @@ impl CsvEncoder {
 }
 
 impl Work for Rows<'_, CsvEncoder> {
-    type Output = Result<()>;
+    type Output = Result<Page>;
 
     #[inline(always)]
-    fn run<K: Kernel>(self, kernel: K) -> Result<()> {
-        let Self { encoder, columns, rows, before, out } = self;
+    fn run<K: Kernel>(self, kernel: K) -> Result<Page> {
+        let Self { encoder, columns, rows, before, mut out } = self;
         let (mut scratch, begin) = (Vec::new(), rows.start);
         for row in rows {
             for (number, cells) in columns.iter().enumerate() {
                 cells.prefetch(row + AHEAD);
-                if number > 0 {
-                    out.push(encoder.dialect.delimiter);
-                }
-                if let Err(refusal) = encoder.cell(kernel, cells, row, &mut scratch, out) {
+                if let Err(refusal) = encoder.cell(kernel, cells, row, &mut scratch, &mut out) {
                     let (name, row) = (&encoder.columns[number], before + (row - begin) as u64 + 1);
                     return Err(Error::data(format!("row {row}, column `{name}`: the value {refusal}")));
                 }
             }
-            out.put_few(encoder.terminator);
+            encoder.end(&mut out);
         }
-        Ok(())
+        Ok(out)
     }
 }
 
@@ -210,14 +236,11 @@ impl Encoder for CsvEncoder {
     fn header(&self) -> Result<Vec<u8>> {
         let mut line = Page::after(Vec::new());
         if self.dialect.header {
-            for (number, name) in self.columns.iter().enumerate() {
-                if number > 0 {
-                    line.push(self.dialect.delimiter);
-                }
-                self.text(Portable, Window::of(name.as_bytes()), &mut line)
+            for name in &self.columns {
+                self.text(Portable, Window::of(name.as_bytes()), self.dialect.delimiter, &mut line)
                     .map_err(|refusal| Error::data(format!("the name of column `{name}` {refusal}")))?;
             }
-            line.put(self.terminator);
+            self.end(&mut line);
         }
         let (line, mut out) = (line.into_bytes(), Vec::new());
         if self.dialect.bom {
@@ -246,7 +269,7 @@ impl Encoder for CsvEncoder {
         let mut page = Page::after(if plain { std::mem::take(out) } else { Vec::new() });
         for (span, rows) in Span::places(spans) {
             let before = span.before;
-            simd::run(Rows { encoder: self, columns: &columns, rows: rows.clone(), before, out: &mut page })?;
+            page = simd::run(Rows { encoder: self, columns: &columns, rows: rows.clone(), before, out: page })?;
             if plain {
                 ends.push(page.len());
                 continue;

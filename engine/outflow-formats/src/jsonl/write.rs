@@ -117,10 +117,12 @@ impl JsonEncoder {
                     }
                     Some(cell) => {
                         out.push(b'"');
-                        string(kernel, cell, out);
-                        out.push(b'"');
+                        if !out.copy(kernel, cell, &ESCAPED, b'"') {
+                            string(kernel, cell, out);
+                            out.push(b'"');
+                        }
                     }
-                    None => out.put(b"null"),
+                    None => out.put_few(b"null"),
                 }
                 Ok(())
             }
@@ -133,8 +135,8 @@ impl JsonEncoder {
         }
     }
 
-    /// Begins the member of the document that the row is; its name must not be the one before, `last`.
-    fn open_member(cells: &Cells<'_>, row: usize, last: &mut Vec<u8>, out: &mut Page) -> Result<(), String> {
+    /// The name of the member of the document that the row is; it must not be the one before, `last`.
+    fn open_member<'a>(cells: &Cells<'_>, row: usize, last: &'a mut Vec<u8>) -> Result<&'a [u8], String> {
         if cells.is_null(row) {
             return Err("is null, and names a member of the JSON document".to_owned());
         }
@@ -146,19 +148,17 @@ impl JsonEncoder {
             let name = String::from_utf8_lossy(&name);
             return Err(format!("`{name}` is that of the row before, and both name a member of the JSON document"));
         }
-        out.put(&key);
-        out.push(b':');
         *last = key;
-        Ok(())
+        Ok(last)
     }
 }
 
 impl Work for Rows<'_, JsonEncoder> {
-    type Output = Result<()>;
+    type Output = Result<Page>;
 
     #[inline(always)]
-    fn run<K: Kernel>(self, kernel: K) -> Result<()> {
-        let Self { encoder, columns, rows, before, out } = self;
+    fn run<K: Kernel>(self, kernel: K) -> Result<Page> {
+        let Self { encoder, columns, rows, before, mut out } = self;
         let (begin, mut last_key, mut scratch) = (rows.start, Vec::new(), Vec::new());
         for row in rows {
             let failed = |number: usize, refusal: &str| {
@@ -168,8 +168,9 @@ impl Work for Rows<'_, JsonEncoder> {
             out.put_few(encoder.separator);
             out.put_few(encoder.line_start);
             if let Some(key) = encoder.key {
-                let opened = JsonEncoder::open_member(&columns[key], row, &mut last_key, out);
-                opened.map_err(|refusal| failed(key, &refusal))?;
+                let name = JsonEncoder::open_member(&columns[key], row, &mut last_key);
+                out.put(name.map_err(|refusal| failed(key, &refusal))?);
+                out.push(b':');
             }
             let mut open = b'{';
             for (number, (member, cells)) in encoder.columns.iter().zip(columns).enumerate() {
@@ -181,9 +182,9 @@ impl Work for Rows<'_, JsonEncoder> {
                 out.push(open);
                 if null {
                     out.paste(member.key());
-                    out.put(b"null");
+                    out.put_few(b"null");
                 } else {
-                    JsonEncoder::member(kernel, member, cells, row, &mut scratch, out)
+                    JsonEncoder::member(kernel, member, cells, row, &mut scratch, &mut out)
                         .map_err(|refusal| failed(number, refusal))?;
                 }
                 open = b',';
@@ -194,7 +195,7 @@ impl Work for Rows<'_, JsonEncoder> {
             out.push(b'}');
             out.put_few(encoder.line_end);
         }
-        Ok(())
+        Ok(out)
     }
 }
 
@@ -227,7 +228,7 @@ impl Encoder for JsonEncoder {
         let mut ends = Vec::with_capacity(spans.len());
         let mut page = Page::after(std::mem::take(out));
         for (span, rows) in Span::places(spans) {
-            simd::run(Rows { encoder: self, columns: &columns, rows, before: span.before, out: &mut page })?;
+            page = simd::run(Rows { encoder: self, columns: &columns, rows, before: span.before, out: page })?;
             ends.push(page.len());
         }
         *out = page.into_bytes();

@@ -8,6 +8,7 @@ use std::arch::x86_64::{
 };
 
 use super::{Kernel, Sets, Work};
+use crate::memory::lay;
 
 /// Proof that the processor has what this module uses.
 #[derive(Clone, Copy)]
@@ -61,6 +62,12 @@ impl Kernel for Avx2 {
     }
 
     #[inline(always)]
+    fn within_half(self, block: &[u8; 32], sets: &Sets) -> u32 {
+        // SAFETY: `self` proves the features.
+        unsafe { half_within(load(block), sets) }
+    }
+
+    #[inline(always)]
     fn prefix_xor(self, bits: u64) -> u64 {
         // SAFETY: `self` proves the features.
         unsafe { prefix_xor(bits) }
@@ -82,14 +89,18 @@ fn equal(block: &[u8; 64], byte: u8) -> u64 {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn within(block: &[u8; 64], sets: &Sets) -> u64 {
+    each_half(block, |half| half_within(half, sets))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn half_within(bytes: __m256i, sets: &Sets) -> u32 {
     let (low, high) = (load(&sets.low.as_chunks().0[0]), load(&sets.high.as_chunks().0[0]));
     let nibble = _mm256_set1_epi8(15);
-    each_half(block, |bytes| {
-        let low = _mm256_shuffle_epi8(low, _mm256_and_si256(bytes, nibble));
-        let high = _mm256_shuffle_epi8(high, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble));
-        let none = _mm256_cmpeq_epi8(_mm256_and_si256(low, high), _mm256_setzero_si256());
-        !_mm256_movemask_epi8(none).cast_unsigned()
-    })
+    let low = _mm256_shuffle_epi8(low, _mm256_and_si256(bytes, nibble));
+    let high = _mm256_shuffle_epi8(high, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble));
+    let none = _mm256_cmpeq_epi8(_mm256_and_si256(low, high), _mm256_setzero_si256());
+    !_mm256_movemask_epi8(none).cast_unsigned()
 }
 
 #[inline]
@@ -156,7 +167,7 @@ fn undouble_avx2(inner: &[u8], quote: u8, out: &mut Vec<u8>) {
         half ^= (odd.cast_signed() >> 7).cast_unsigned();
         let keep = _mm_cvtsi64_si128(i64::from_le_bytes(KEEP[usize::from(drop)]));
         let kept = _mm_cvtsi128_si64(_mm_shuffle_epi8(word, keep));
-        out[length..length + 8].copy_from_slice(&kept.to_le_bytes());
+        lay(out, length, &kept.to_le_bytes());
         length += 8 - drop.count_ones() as usize;
     }
     out.truncate(length - (8 - rest.len()));
@@ -196,8 +207,8 @@ fn double_avx2(text: &[u8], quote: u8, out: &mut [u8]) -> usize {
         let bytes = unsafe { _mm_loadu_si128(TWICE[twice].as_ptr().cast()) };
         let written = _mm_shuffle_epi8(word, bytes);
         let (low, high) = (_mm_cvtsi128_si64(written), _mm_cvtsi128_si64(_mm_unpackhi_epi64(written, written)));
-        out[length..length + 8].copy_from_slice(&low.to_le_bytes());
-        out[length + 8..length + 16].copy_from_slice(&high.to_le_bytes());
+        lay(out, length, &low.to_le_bytes());
+        lay(out, length + 8, &high.to_le_bytes());
         length += 8 + twice.count_ones() as usize;
     }
     length - (8 - rest.len())

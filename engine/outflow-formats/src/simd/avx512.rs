@@ -43,6 +43,11 @@ impl Kernel for Avx512 {
     }
 
     #[inline(always)]
+    fn within_half(self, block: &[u8; 32], sets: &Sets) -> u32 {
+        self.0.within_half(block, sets)
+    }
+
+    #[inline(always)]
     fn prefix_xor(self, bits: u64) -> u64 {
         self.0.prefix_xor(bits)
     }

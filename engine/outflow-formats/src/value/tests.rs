@@ -6,6 +6,8 @@ use super::*;
 use arrow::array::*;
 use arrow::datatypes::{Field, Fields, Int32Type as Int32};
 
+use crate::scan::tests::Random;
+
 fn texts(array: &dyn Array, style: Style) -> Vec<String> {
     (0..array.len())
         .map(|row| {
@@ -47,6 +49,25 @@ fn numbers_are_plain_decimals() {
     let decimals = Decimal128Array::from(vec![1999, -5, 100]).with_precision_and_scale(10, 2).unwrap();
     check(decimals, &["19.99", "-0.05", "1.00"], &["19.99", "-0.05", "1.00"]);
     check(NullArray::new(1), &[""], &["null"]);
+}
+
+/// As Arrow itself writes them, for any precision.
+#[test]
+fn decimals_are_those_of_arrow() {
+    let mut random = Random(7);
+    for scale in -3..=20 {
+        let values = (0..200).map(|_| {
+            let (high, low) = (random.below(1 << 31) as i128, random.below(1 << 31) as i128);
+            let wide = (high << 62 | low << 31 | high ^ low) % 10i128.pow(random.below(28) as u32 + 1);
+            if random.below(2) == 0 { wide } else { -wide }
+        });
+        let decimals = Decimal128Array::from_iter_values(values).with_precision_and_scale(38, scale).unwrap();
+        for row in 0..decimals.len() {
+            let mut written = Vec::new();
+            write(&decimals, row, Style::Plain, &mut written).unwrap();
+            assert_eq!(String::from_utf8(written).unwrap(), decimals.value_as_string(row), "scale {scale}");
+        }
+    }
 }
 
 #[test]
