@@ -268,25 +268,15 @@ fn fill_with<K: Kernel>(kernel: K, index: &mut Index, bytes: &[u8], marks: Marks
         if count + 64 > cells.len() {
             cells.resize(cells.len() * 2 + 4096, 0);
         }
-        let mut ends = found.terminators | found.delimiters;
+        let ends = found.terminators | found.delimiters;
         let mut terminators = found.terminators;
         while terminators != 0 {
             let up_to = terminators ^ (terminators - 1);
             index.ends.push((count as u32) + (ends & up_to).count_ones());
             terminators &= terminators - 1;
         }
-        // Four at a time, wanted or not: how many there are is hard to guess, that there are few is not.
-        let used = ends.count_ones() as usize;
-        for room in cells[count..count + 64].as_chunks_mut::<4>().0 {
-            for cell in room {
-                *cell = position as u32 + ends.trailing_zeros();
-                ends &= ends.wrapping_sub(1);
-            }
-            if ends == 0 {
-                break;
-            }
-        }
-        count += used;
+        kernel.places(ends, position as u32, cells[count..].first_chunk_mut().expect("there is room"));
+        count += ends.count_ones() as usize;
         if irregular != 0 {
             break;
         }

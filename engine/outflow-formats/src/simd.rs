@@ -2,8 +2,8 @@
 //! instructions; knows nothing of cells.
 //!
 //! Safety of the whole module: the functions marked with `target_feature` and the instructions they use need a
-//! processor with the features named there. They are reached in two ways only: through a value of `Avx2`, `Avx512` or
-//! `Vbmi2`, which is made by its `detect` alone, after it asked the processor; or from one another.
+//! processor with the features named there. They are reached in two ways only: through a value of `Avx2` or
+//! `Avx512`, which is made by its `detect` alone, after it asked the processor; or from one another.
 
 #![allow(unsafe_code)]
 
@@ -11,8 +11,6 @@
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
-#[cfg(target_arch = "x86_64")]
-pub(crate) mod vbmi2;
 
 /// Up to eight sets of bytes. The halves of a byte each look up in which sets they are; a byte is in those that both
 /// tell. The tables stand there four times, as wide as a block.
@@ -57,6 +55,21 @@ pub(crate) trait Kernel: Copy {
     fn within_half(self, block: &[u8; 32], sets: &Sets) -> u32;
     /// Each bit becomes the parity of itself and all the bits below it.
     fn prefix_xor(self, bits: u64) -> u64;
+
+    /// Writes the place of each set bit, counted from `base`, to the front of `out`; the rest of it is changed to anything.
+    #[inline(always)]
+    fn places(self, mut bits: u64, base: u32, out: &mut [u32; 64]) {
+        // Four at a time, wanted or not: how many there are is hard to guess, that there are few is not.
+        for room in out.as_chunks_mut::<4>().0 {
+            for place in room {
+                *place = base + bits.trailing_zeros();
+                bits &= bits.wrapping_sub(1);
+            }
+            if bits == 0 {
+                break;
+            }
+        }
+    }
 }
 
 /// What is compiled anew for each kernel. All that it calls and that uses the kernel must be `inline(always)`.
@@ -126,7 +139,7 @@ fn bits(block: &[u8; 64], is: impl Fn(u8) -> bool) -> u64 {
 /// can.
 pub(crate) fn undouble(inner: &[u8], quote: u8, out: &mut Vec<u8>) -> bool {
     #[cfg(target_arch = "x86_64")]
-    if let Some(kernel) = vbmi2::Vbmi2::detect() {
+    if let Some(kernel) = avx512::Avx512::detect() {
         kernel.undouble(inner, quote, out);
         return true;
     } else if let Some(kernel) = avx2::Avx2::detect() {
@@ -144,7 +157,7 @@ pub(crate) const BEHIND: usize = 64;
 /// Gives the length, unless the processor cannot.
 pub(crate) fn double(text: &[u8], quote: u8, out: &mut [u8]) -> Option<usize> {
     #[cfg(target_arch = "x86_64")]
-    if let Some(kernel) = vbmi2::Vbmi2::detect() {
+    if let Some(kernel) = avx512::Avx512::detect() {
         return Some(kernel.double(text, quote, out));
     } else if let Some(kernel) = avx2::Avx2::detect() {
         return Some(kernel.double(text, quote, out));
