@@ -151,16 +151,30 @@ pub fn append(path: &Path, pieces: &[impl AsRef<[u8]>]) -> Result<()> {
         .map_err(|source| Error::io(&format!("writing `{}`", path.display()), source))
 }
 
-/// Writes pieces, many at a time.
+/// What is handed to the system at once. For a larger write it looks for larger pages, which in a virtual machine that
+/// returns free memory to its host are not there: they come back from it at several times the cost of writing them.
+const AT_ONCE: usize = 256 << 10;
+
+/// Writes pieces, small ones together.
 fn write_pieces(file: &mut File, pieces: &[impl AsRef<[u8]>]) -> io::Result<()> {
-    let mut slices = pieces.iter().map(|piece| IoSlice::new(piece.as_ref())).collect::<Vec<_>>();
-    let mut left = &mut slices[..];
-    // Empty pieces at the front are done.
-    IoSlice::advance_slices(&mut left, 0);
-    while !left.is_empty() {
-        match file.write_vectored(left) {
+    let parts = pieces.iter().flat_map(|piece| piece.as_ref().chunks(AT_ONCE));
+    let (mut together, mut length) = (Vec::new(), 0);
+    for part in parts {
+        if length + part.len() > AT_ONCE {
+            write_all_vectored(file, &mut together)?;
+            (together, length) = (Vec::new(), 0);
+        }
+        together.push(IoSlice::new(part));
+        length += part.len();
+    }
+    write_all_vectored(file, &mut together)
+}
+
+fn write_all_vectored(file: &mut File, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+    while !slices.is_empty() {
+        match file.write_vectored(slices) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => IoSlice::advance_slices(&mut left, written),
+            Ok(written) => IoSlice::advance_slices(&mut slices, written),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -257,7 +271,7 @@ impl Hashed {
 
 impl Write for Hashed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
+        let written = self.file.write(&bytes[..bytes.len().min(AT_ONCE)])?;
         self.digester.update(&bytes[..written]);
         self.bytes += written as u64;
         Ok(written)

@@ -66,11 +66,12 @@ def _output(workload, folder):
         parts = [f"SELECT '{name}' AS type, * FROM ({_text(folder / f'1.{name}.csv')})" for name in CALL_COLUMNS]
         return " UNION ALL BY NAME ".join(parts)
     if workload.name == "w5":
-        names = ",".join(f"'{column}':'VARCHAR'" for column in SPLIT_COLUMNS)
-        return f"""SELECT *, regexp_extract(filename, 'dt=(\\d+)', 1) AS dt,
+        # ClickHouse leaves the columns that it splits by in its files, behind the others.
+        names = _columns_of(next(folder.rglob("*.csv")), ",")
+        return f"""SELECT {", ".join(SPLIT_COLUMNS)}, regexp_extract(filename, 'dt=(\\d+)', 1) AS dt,
             regexp_extract(filename, 'client_id=(\\d+)', 1) AS client_id
             FROM read_csv('{folder}/**/*.csv', header=true, delim=',', quote='"', escape='"', auto_detect=false,
-                          columns={{{names}}}, filename=true, hive_partitioning=false)"""
+                          {names}, filename=true, hive_partitioning=false)"""
     return _text(path)
 
 

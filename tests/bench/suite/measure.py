@@ -79,14 +79,25 @@ def medians(samples):
     return {key: statistics.median(sample[key] for sample in samples) for key in samples[0]}
 
 
+def order(cases, repetition):
+    """Workload by workload; of the engines another one comes first each time, as what was done before makes a difference."""
+    groups = {}
+    for engine, workload in cases:
+        groups.setdefault(workload, []).append((engine, workload))
+    for group in groups.values():
+        first = repetition % len(group)
+        yield from group[first:] + group[:first]
+
+
 def in_turn(cases, repetitions, meter, home, check, patient=True):
     """Runs each case once a repetition, all of them before the next one. `cases` maps an engine and a workload to a function that
     makes the command; `check` judges the first output. Yields the case with its samples, or None if it failed."""
     samples, failed = {case: [] for case in cases}, set()
     for repetition in range(repetitions):
-        for case, (source, command) in cases.items():
+        for case in order(cases, repetition):
             if case in failed:
                 continue
+            source, command = cases[case]
             engine, workload = case
             folder = home.fresh(f"{engine}_{workload}")
             line = command(folder)

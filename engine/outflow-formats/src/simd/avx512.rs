@@ -1,5 +1,5 @@
-//! The AVX-512 kernel, with VBMI2, which spreads and packs the bytes of a register. What has the one without the other is
-//! no faster with it than with AVX2.
+//! The AVX-512 kernel, with VBMI2, which spreads and packs the bytes of a register. A processor that has the one without
+//! the other takes the AVX2 kernel.
 
 use std::arch::x86_64::{
     __m128i, __m512i, _mm256_cmpeq_epi8_mask, _mm256_maskz_loadu_epi8, _mm256_set1_epi8, _mm512_add_epi32,
