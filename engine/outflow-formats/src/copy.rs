@@ -2,7 +2,7 @@
 //! processor can, however short the text is.
 
 use crate::memory::lay;
-use crate::simd::{Kernel, Sets};
+use crate::simd::{Kernel, Sets, lowest};
 
 #[cfg(test)]
 mod tests;
@@ -54,12 +54,6 @@ impl<'a> Window<'a> {
         block[..length].copy_from_slice(&self.buffer[from..from + length]);
         block
     }
-}
-
-/// So many of the lowest bits.
-#[inline(always)]
-fn lowest(bits: usize) -> u64 {
-    if bits < 64 { (1 << bits) - 1 } else { u64::MAX }
 }
 
 /// The bytes to look for.

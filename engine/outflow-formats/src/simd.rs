@@ -42,6 +42,12 @@ impl Sets {
     }
 }
 
+/// So many of the lowest bits; all of them from 64 on.
+#[inline(always)]
+pub(crate) fn lowest(bits: usize) -> u64 {
+    if bits < 64 { (1 << bits) - 1 } else { u64::MAX }
+}
+
 /// The operations that walks over text need.
 pub(crate) trait Kernel: Copy {
     /// Whether comparing 64 bytes costs about as much as comparing one.

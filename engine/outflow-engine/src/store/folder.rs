@@ -99,9 +99,10 @@ impl Folder {
     }
 
     fn look(&self, file: &SealedFile, trust: Trust) -> Result<Proof> {
-        if let Some(proof) = self.glance(file, trust)? {
-            return Ok(proof);
-        }
+        self.glance(file, trust)?.map_or_else(|| self.read_back(file), Ok)
+    }
+
+    fn read_back(&self, file: &SealedFile) -> Result<Proof> {
         let path = self.root.join(&file.path);
         if file.digest.is_of_file(&path).map_err(|error| failure(&path, "reading back", &error))? {
             Ok(Proof::Same)
@@ -215,12 +216,12 @@ impl Sink for Folder {
     }
 
     async fn compare(&self, file: &SealedFile, trust: Trust) -> Result<Proof> {
-        // To hand so little to another thread would cost a hundred times as much as it does.
+        // To hand this to another thread would cost more than it does.
         if let Some(proof) = self.glance(file, trust)? {
             return Ok(proof);
         }
         let file = file.clone();
-        self.blocking(move |folder| folder.look(&file, trust)).await
+        self.blocking(move |folder| folder.read_back(&file)).await
     }
 
     async fn put(&self, file: &SealedFile, staging: &str, progress: &dyn Progress) -> Result<Put> {

@@ -10,7 +10,7 @@ use std::arch::x86_64::{
 };
 
 use super::avx2::Avx2;
-use super::{BEHIND, Kernel, Sets, Work};
+use super::{BEHIND, Kernel, Sets, Work, lowest};
 
 /// Proof that the processor has what this module uses.
 #[derive(Clone, Copy)]
@@ -138,11 +138,6 @@ fn store_places(numbers: __m128i, base: __m512i, out: &mut [u32; 16]) {
     unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast::<__m512i>(), places) };
 }
 
-/// So many of the lowest bits; at most 64.
-fn lowest(count: u32) -> u64 {
-    u64::MAX.checked_shr(64 - count).unwrap_or(0)
-}
-
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi2,popcnt")]
 fn double(text: &[u8], quote: u8, out: &mut [u8]) -> usize {
     /// A bit for each byte, and a clear one behind it for a quote to follow.
@@ -151,7 +146,7 @@ fn double(text: &[u8], quote: u8, out: &mut [u8]) -> usize {
     assert!(out.len() >= 2 * text.len() + BEHIND, "there is room for quotes alone");
     let mut length = 0;
     for piece in text.chunks(32) {
-        let there = lowest(piece.len() as u32) as u32;
+        let there = lowest(piece.len()) as u32;
         // SAFETY: the bytes of `piece` are read, and no others.
         let bytes = unsafe { _mm256_maskz_loadu_epi8(there, piece.as_ptr().cast()) };
         let quotes = _mm256_cmpeq_epi8_mask(bytes, wanted) & there;
@@ -175,7 +170,7 @@ fn undouble(kernel: Avx512, inner: &[u8], quote: u8, out: &mut Vec<u8>) {
     // All ones after the first quote of a pair, whose second one is yet to come.
     let mut half = 0;
     for piece in inner.chunks(64) {
-        let there = lowest(piece.len() as u32);
+        let there = lowest(piece.len());
         // SAFETY: the bytes of `piece` are read, and no others.
         let bytes = unsafe { _mm512_maskz_loadu_epi8(there, piece.as_ptr().cast()) };
         let quotes = _mm512_cmpeq_epi8_mask(bytes, wanted) & there;
