@@ -4,7 +4,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::physical_plan::common::spawn_buffered;
@@ -28,8 +27,9 @@ use crate::plan::{self, Flow, LaidOutput, Lanes, PlannedOutput};
 use crate::progress::Progress;
 use crate::source::arrivals::{Arrived, Wanted};
 use crate::source::files::FilesTable;
-use crate::source::{Input, InputTable, Reading};
+use crate::source::{Asked, Input, InputTable, Reading};
 use crate::spool::{self, Spool, SpooledFile, running};
+use crate::stretch::stretches;
 use crate::tee::Tee;
 use crate::transform::{Notes, TransformContext};
 
@@ -213,8 +213,8 @@ struct Ready {
     context: Arc<TaskContext>,
 }
 
-/// The files that lanes begin with, and the columns that are read of them.
-type Begun = (Arc<FilesTable>, SchemaRef);
+/// The files that lanes begin with, and what is read of them.
+type Begun = (Arc<FilesTable>, Asked);
 
 impl Writing<'_> {
     /// Writes the files of every output, in one pass over the source.
@@ -238,7 +238,14 @@ impl Writing<'_> {
         let pass = tee.plan().await.map_err(Error::while_running)?;
         let read = source.plan().await.map_err(Error::while_running)?;
         let carries = pass.carries() && read.carries() && ready.iter().all(|ready| lane::carries(ready.plan.as_ref()));
-        let lanes = table.carries().filter(|_| carries).map(|files| (files.clone(), read.beginning()));
+        let lanes = table.carries().filter(|_| carries).map(|files| {
+            let stretches = ready.first().map(|ready| {
+                let plans = [ready.plan.as_ref(), pass.plan(), read.plan()];
+                let (columns, format) = (ready.laid.schema.fields().len(), &ready.laid.output.format);
+                stretches(&plans, columns, files.files(), format)
+            });
+            (files.clone(), Asked { schema: read.beginning(), stretches: stretches.unwrap_or_default() })
+        });
         let (read, pass) = (read.start()?, pass.start()?);
         let begin = |ready| self.begin(ready, beside, lanes.clone());
         let planned = ready.into_iter().map(begin).collect::<Result<Vec<_>>>()?;
@@ -267,7 +274,9 @@ impl Writing<'_> {
     fn begin(&self, ready: Ready, beside: bool, lanes: Option<Begun>) -> Result<PlannedOutput> {
         let Ready { laid, plan, context } = ready;
         let rows = match lanes {
-            Some((table, schema)) => Flow::Lanes(Lanes { table, schema, road: Road::new(plan, context) }),
+            Some((table, Asked { schema, stretches })) => {
+                Flow::Lanes(Lanes { table, schema, stretches, road: Road::new(plan, context) })
+            }
             None => {
                 let rows = execute_stream(plan, context).map_err(|cause| running(cause).while_running())?;
                 Flow::Batches(if beside { spawn_buffered(rows, WAITING) } else { rows })

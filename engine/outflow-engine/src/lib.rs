@@ -30,6 +30,7 @@ pub mod run;
 pub mod source;
 pub mod spool;
 pub mod store;
+pub mod stretch;
 pub mod tee;
 pub mod transform;
 pub mod verify;

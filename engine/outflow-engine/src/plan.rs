@@ -17,6 +17,7 @@ use datafusion::logical_expr::{Expr, cast, ident, lit, when};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use outflow_formats::csv::Stretch;
 use outflow_formats::format::Format;
 use outflow_layout::layout::{self, Dataset, Output, Rule};
 
@@ -26,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::lane::Road;
 use crate::operator;
 use crate::reject::{self, RejectRule};
+use crate::source::Asked;
 use crate::source::HIDDEN;
 use crate::source::files::FilesTable;
 use crate::spool::running;
@@ -61,11 +63,21 @@ pub struct Lanes {
     pub table: Arc<FilesTable>,
     /// The columns that are read of them.
     pub schema: SchemaRef,
+    /// Those of them whose cells stay one text.
+    pub stretches: Vec<Stretch>,
     /// What carries them.
     pub road: Road,
 }
 
 impl Flow {
+    /// The columns whose cells come as one text.
+    pub fn stretches(&self) -> &[Stretch] {
+        match self {
+            Self::Batches(_) => &[],
+            Self::Lanes(lanes) => &lanes.stretches,
+        }
+    }
+
     /// What becomes of the rows, in order: `finish` in lanes, or `otherwise` behind each other.
     pub fn through<T: Send + 'static>(
         self,
@@ -74,7 +86,9 @@ impl Flow {
     ) -> BoxStream<'static, Result<T>> {
         match self {
             Self::Batches(rows) => rows.map(move |batch| batch.map(&otherwise).map_err(running)).boxed(),
-            Self::Lanes(Lanes { table, schema, road }) => table.carried(schema, road, finish),
+            Self::Lanes(Lanes { table, schema, stretches, road }) => {
+                table.carried(Asked { schema, stretches }, road, finish)
+            }
         }
     }
 }

@@ -86,6 +86,11 @@ impl Pass {
         self.readers.iter().map(Vec::len).sum::<usize>() == 1 && lane::carries(self.plan.as_ref())
     }
 
+    /// The plan.
+    pub fn plan(&self) -> &dyn ExecutionPlan {
+        self.plan.as_ref()
+    }
+
     /// The columns that it begins with, if it carries.
     pub fn beginning(&self) -> SchemaRef {
         lane::beginning(self.plan.as_ref())

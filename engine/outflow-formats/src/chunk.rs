@@ -4,7 +4,7 @@ use std::io::Read;
 
 use crate::error::{Error, Result};
 use crate::format::Dialect;
-use crate::scan::{Extent, Marks, after_line_end, plain};
+use crate::scan::{Index, Marks, after_line_end, plain};
 use crate::simd::{self, Kernel, Work};
 
 #[cfg(test)]
@@ -19,6 +19,20 @@ pub struct Chunk {
     pub first_line: u64,
     /// Whether the chunk is one line that opens a quote which nothing closes.
     pub(crate) unclosed: bool,
+    /// Where its cells and records end, if that is known.
+    pub(crate) index: Option<Index>,
+}
+
+/// How much of a text is whole records.
+struct Extent {
+    /// Position after the last whole record.
+    end: usize,
+    /// Line ends before `end`, those inside quotes included.
+    lines: u64,
+    /// Whether the text ends inside quotes.
+    open: bool,
+    /// Where the cells and records before `end` end.
+    index: Option<Index>,
 }
 
 /// Reads a file in [`Chunk`]s, in order. Pass it to one thread and the chunks to many.
@@ -114,12 +128,12 @@ impl<R: Read> Chunker<R> {
             if self.buffer.is_empty() {
                 return Ok(None);
             }
-            let extent = self.measure(self.usable());
-            if self.ended && !extent.open {
+            let Extent { end, lines, open, index } = self.measure(self.usable());
+            if self.ended && !open {
                 return Ok(Some(self.take(self.buffer.len())));
             }
-            if extent.end > 0 {
-                return Ok(Some(self.cut(extent.end, extent.lines)));
+            if end > 0 {
+                return Ok(Some(Chunk { index, ..self.cut(end, lines) }));
             }
             if self.ended {
                 return Ok(Some(self.give_up_line()));
@@ -154,10 +168,15 @@ impl<R: Read> Chunker<R> {
     fn measure(&self, length: usize) -> Extent {
         let bytes = &self.buffer[..length];
         match self.marks {
-            Some(marks) => Extent::measure(bytes, marks),
+            Some(marks) => {
+                let mut index = Index::spare();
+                index.fill(bytes, marks);
+                let (end, lines, open) = (index.cut(bytes), index.lines, index.open);
+                Extent { end, lines, open, index: Some(index) }
+            }
             None => {
                 let end = memchr::memrchr2(b'\r', b'\n', bytes).map_or(0, |position| position + 1);
-                Extent::of_lines(end, line_ends(&bytes[..end]))
+                Extent { end, lines: line_ends(&bytes[..end]), open: false, index: None }
             }
         }
     }
@@ -191,7 +210,8 @@ impl<R: Read> Chunker<R> {
         }
         rest.extend_from_slice(&self.buffer[length..]);
         self.buffer.truncate(length);
-        let chunk = Chunk { bytes: std::mem::replace(&mut self.buffer, rest), first_line: self.line, unclosed: false };
+        let bytes = std::mem::replace(&mut self.buffer, rest);
+        let chunk = Chunk { bytes, first_line: self.line, unclosed: false, index: None };
         self.line += lines;
         chunk
     }

@@ -75,6 +75,11 @@ impl<const N: usize> Care<N> {
         self.bytes
     }
 
+    /// Whether one of them is in a text.
+    pub(crate) fn is_in(&self, text: &[u8]) -> bool {
+        self.before(text) < text.len()
+    }
+
     /// How many bytes stand before the first one that needs care, 16 at a time.
     fn before(&self, text: &[u8]) -> usize {
         let needs = |byte: u8| byte < self.below || self.bytes.contains(&byte);
@@ -92,7 +97,7 @@ const GROWTH: usize = 32 << 10;
 
 /// Bytes that are put together, with room behind them, so that little is asked for each piece.
 #[derive(Debug, Default)]
-pub(crate) struct Page {
+pub struct Page {
     bytes: Vec<u8>,
     length: usize,
 }
@@ -111,13 +116,18 @@ impl Page {
     }
 
     /// What there is so far.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
 
-    /// Forgets what there is.
-    pub(crate) fn clear(&mut self) {
+    /// Forgets what there is; the room for it stays, and is not cleared again.
+    pub fn clear(&mut self) {
         self.length = 0;
+    }
+
+    /// For how many bytes there is room, those that are there included.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
     }
 
     /// How many bytes there are.
@@ -149,6 +159,14 @@ impl Page {
     pub(crate) fn push(&mut self, byte: u8) {
         self.room(1)[0] = byte;
         self.length += 1;
+    }
+
+    /// Puts a byte in the place of the one that is there, or at the end.
+    #[inline(always)]
+    pub(crate) fn set(&mut self, place: usize, byte: u8) {
+        self.room(1);
+        self.bytes[place] = byte;
+        self.length = self.length.max(place + 1);
     }
 
     /// Appends bytes.

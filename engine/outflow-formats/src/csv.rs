@@ -8,12 +8,12 @@
 //! Empty lines are skipped, except in files of one column, where an empty line is a row with an empty cell. A quote
 //! inside an unquoted cell is text. An unquoted cell that equals the dialect's null text is null; a quoted one never is.
 
+mod stretch;
 pub(crate) mod write;
 
 #[cfg(test)]
 mod tests;
 
-use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io::Read;
 use std::sync::Arc;
@@ -31,6 +31,8 @@ use crate::reject::{Decoded, Reject};
 use crate::scan::{Index, Marks, after_line_end};
 use crate::simd::undouble;
 use crate::views::{self, Column};
+use stretch::{Located, Role};
+pub use stretch::{Member, Stretch};
 
 /// Longest record of column names.
 const HEADER_LIMIT: usize = 1 << 20;
@@ -53,8 +55,7 @@ pub fn read_header<R: Read>(chunker: &mut Chunker<R>, dialect: &Dialect) -> Resu
             "the header on line {line} has {length} bytes; at most {HEADER_LIMIT} are read"
         )));
     }
-    let mut index = Index::default();
-    index.fill(&chunk.bytes, marks);
+    let index = Index::of(&chunk.bytes, marks);
     if !index.malformed.is_empty() {
         return Err(Error::data(format!("the header on line {line} has text after a closing quote")));
     }
@@ -104,10 +105,21 @@ pub struct Decoder {
     marks: Marks,
     null_text: Vec<u8>,
     columns: usize,
-    /// For each wanted column, its number in the file.
-    wanted: Vec<Option<usize>>,
+    /// For each wanted column, what it is made of.
+    wanted: Vec<Wanted>,
     with_lines: bool,
     schema: SchemaRef,
+}
+
+/// What a column is made of.
+#[derive(Debug)]
+enum Wanted {
+    /// The cells with this number in the file.
+    Cells(usize),
+    /// The cells of several columns.
+    Stretch(Box<Located>),
+    /// Nothing: all of it is null.
+    Nothing,
 }
 
 /// A record that is a row: where it starts, and the number of its first cell.
@@ -115,6 +127,16 @@ pub struct Decoder {
 struct Row {
     start: u32,
     cell: u32,
+}
+
+impl Row {
+    /// Where the cell with a number begins and ends.
+    #[inline(always)]
+    fn bounds(self, cells: &[u32], number: usize) -> (usize, usize) {
+        let cell = self.cell as usize + number;
+        let begin = if number == 0 { self.start as usize } else { cells[cell - 1] as usize + 1 };
+        (begin, cells[cell] as usize)
+    }
 }
 
 /// The good rows of a chunk, and the bad ones.
@@ -125,16 +147,34 @@ struct Rows {
     rejects: Vec<Reject>,
 }
 
-thread_local! {
-    static INDEX: RefCell<Index> = RefCell::default();
-}
-
 impl Decoder {
     /// A decoder for files with the columns `file_columns` that yields `wanted`, in that order, as nullable
     /// `Utf8View`; a wanted column that the file lacks is all null. `with_lines` adds [`ROW_COLUMN`] at the end: the
     /// line each row starts on.
     pub fn new(dialect: &Dialect, file_columns: &[String], wanted: &[String], with_lines: bool) -> Result<Self> {
+        Self::keeping(&[], dialect, file_columns, wanted, with_lines)
+    }
+
+    /// As [`Decoder::new`], but the columns of each stretch are kept as one text in its carrier; those that nothing reads
+    /// are all null.
+    pub fn keeping(
+        stretches: &[Stretch],
+        dialect: &Dialect,
+        file_columns: &[String],
+        wanted: &[String],
+        with_lines: bool,
+    ) -> Result<Self> {
         check(dialect)?;
+        let source = |name: &String| {
+            let kept = stretches.iter().find_map(|stretch| Some((stretch, stretch.role(name)?)));
+            Ok(match kept {
+                Some((stretch, Role::Carrier)) => {
+                    Wanted::Stretch(Box::new(Located::new(stretch, dialect, file_columns)?))
+                }
+                Some((_, Role::Idle)) => Wanted::Nothing,
+                None => file_columns.iter().position(|column| column == name).map_or(Wanted::Nothing, Wanted::Cells),
+            })
+        };
         let mut fields: Vec<_> = wanted.iter().map(|name| Field::new(name, DataType::Utf8View, true)).collect();
         if with_lines {
             fields.push(Field::new(ROW_COLUMN, DataType::UInt64, false));
@@ -143,7 +183,7 @@ impl Decoder {
             marks: Marks::new(dialect),
             null_text: dialect.null_text.clone().into_bytes(),
             columns: file_columns.len(),
-            wanted: wanted.iter().map(|name| file_columns.iter().position(|column| column == name)).collect(),
+            wanted: wanted.iter().map(source).collect::<Result<_>>()?,
             with_lines,
             schema: Arc::new(Schema::new(fields)),
         })
@@ -155,7 +195,7 @@ impl Decoder {
     }
 
     /// Decodes one chunk. The columns point into its bytes.
-    pub fn decode(&self, chunk: Chunk) -> Result<Decoded> {
+    pub fn decode(&self, mut chunk: Chunk) -> Result<Decoded> {
         if chunk.unclosed {
             let message = format!("the quote opened on line {} is never closed", chunk.first_line);
             let record = trim_line_end(&chunk.bytes).to_vec();
@@ -169,22 +209,22 @@ impl Decoder {
         if u32::try_from(chunk.bytes.len()).is_err() {
             return Err(Error::data(format!("the chunk at line {} is longer than 4 GiB", chunk.first_line)));
         }
-        INDEX.with_borrow_mut(|index| {
-            index.fill(&chunk.bytes, self.marks);
-            let rows = self.rows(&chunk, index);
-            let columns: Vec<_> = self.columns(&chunk.bytes, index, &rows.rows);
-            self.batch(chunk, columns, rows)
-        })
+        let index = chunk.index.take().unwrap_or_else(|| Index::of(&chunk.bytes, self.marks));
+        let rows = self.rows(&chunk, &index);
+        let columns: Vec<_> = self.columns(&chunk.bytes, &index, &rows.rows);
+        index.done();
+        self.batch(chunk, columns, rows)
     }
 
     fn batch(&self, chunk: Chunk, columns: Vec<Option<Column>>, rows: Rows) -> Result<Decoded> {
         let count = rows.rows.len();
         let buffer = Buffer::from_vec(chunk.bytes);
+        let mut nothing = None;
         let mut arrays: Vec<ArrayRef> = columns
             .into_iter()
             .map(|column| match column {
                 Some(column) => Arc::new(column.finish(&buffer)),
-                None => new_null_array(&DataType::Utf8View, count),
+                None => nothing.get_or_insert_with(|| new_null_array(&DataType::Utf8View, count)).clone(),
             })
             .collect();
         if self.with_lines {
@@ -238,15 +278,15 @@ impl Decoder {
     }
 
     fn columns(&self, bytes: &[u8], index: &Index, rows: &[Row]) -> Vec<Option<Column>> {
-        let mut columns: Vec<_> = self
-            .wanted
-            .iter()
-            .map(|number| number.map(|_| Column { views: Vec::with_capacity(rows.len()), ..Column::default() }))
-            .collect();
+        let column = || Column { views: Vec::with_capacity(rows.len()), ..Column::default() };
+        let mut columns: Vec<_> =
+            self.wanted.iter().map(|wanted| (!matches!(wanted, Wanted::Nothing)).then(column)).collect();
         for block in rows.chunks(BLOCK_ROWS) {
-            for (number, column) in self.wanted.iter().zip(&mut columns) {
-                if let (Some(number), Some(column)) = (number, column) {
-                    self.column(bytes, index.cells(), block, *number, column);
+            for (wanted, column) in self.wanted.iter().zip(&mut columns) {
+                match (wanted, column) {
+                    (Wanted::Cells(number), Some(column)) => self.column(bytes, index.cells(), block, *number, column),
+                    (Wanted::Stretch(located), Some(column)) => located.append(bytes, index, block, column),
+                    _ => {}
                 }
             }
         }
@@ -259,9 +299,7 @@ impl Decoder {
         let quote = self.marks.quote;
         let mut views = std::mem::take(&mut column.views);
         views.extend(rows.iter().map(|row| {
-            let cell = row.cell as usize + number;
-            let begin = if number == 0 { row.start as usize } else { cells[cell - 1] as usize + 1 };
-            let end = cells[cell] as usize;
+            let (begin, end) = row.bounds(cells, number);
             // In an empty cell stands what ends it.
             if bytes.get(begin) == Some(&quote) {
                 self.quoted(bytes, begin + 1, end - 1, column)

@@ -9,7 +9,9 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema};
 use arrow::record_batch::RecordBatch;
 
-use crate::copy::{Page, Window};
+pub use crate::copy::Page;
+use crate::copy::Window;
+use crate::csv::Stretch;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::{csv, jsonl};
@@ -37,11 +39,14 @@ pub trait Encoder: Send + Sync {
 
     /// Appends the rows of `batch` to `out`, span by span, and gives the end of each span in `out`. The spans follow
     /// one another and cover the batch.
-    fn encode_spans(&self, batch: &RecordBatch, spans: &[Span], out: &mut Vec<u8>) -> Result<Vec<usize>>;
+    fn encode_spans(&self, batch: &RecordBatch, spans: &[Span], out: &mut Page) -> Result<Vec<usize>>;
 
     /// As [`Encoder::encode_spans`] with one span, the whole batch.
     fn encode(&self, batch: &RecordBatch, before: u64, out: &mut Vec<u8>) -> Result<()> {
-        self.encode_spans(batch, &[Span { rows: batch.num_rows(), before }], out).map(drop)
+        let mut page = Page::after(std::mem::take(out));
+        self.encode_spans(batch, &[Span { rows: batch.num_rows(), before }], &mut page)?;
+        *out = page.into_bytes();
+        Ok(())
     }
 }
 
@@ -69,6 +74,11 @@ impl Span {
 ///
 /// Errors: a column of a type that has no text form, a dialect that contradicts itself.
 pub fn encoder(format: &Format, schema: &Schema) -> Result<Option<Arc<dyn Encoder>>> {
+    encoder_keeping(&[], format, schema)
+}
+
+/// As [`encoder`], for batches in which some stretches of columns are kept as one text. Only CSV has such.
+pub fn encoder_keeping(stretches: &[Stretch], format: &Format, schema: &Schema) -> Result<Option<Arc<dyn Encoder>>> {
     for field in schema.fields() {
         if !matches!(format, Format::Parquet) && !value::supported(field.data_type()) {
             let (name, data_type) = (field.name(), field.data_type());
@@ -78,7 +88,7 @@ pub fn encoder(format: &Format, schema: &Schema) -> Result<Option<Arc<dyn Encode
         }
     }
     Ok(match format {
-        Format::Csv(dialect) => Some(Arc::new(csv::write::CsvEncoder::new(dialect, schema)?)),
+        Format::Csv(dialect) => Some(Arc::new(csv::write::CsvEncoder::new(dialect, schema, stretches)?)),
         Format::JsonLines(_) | Format::JsonArray(_) | Format::JsonObject(_) => {
             Some(Arc::new(jsonl::write::JsonEncoder::new(format, schema)?))
         }
@@ -134,6 +144,11 @@ impl Columns {
             _ => Ok(array.clone()),
         });
         columns.collect::<Result<_>>().map(Self)
+    }
+
+    /// A column to read from.
+    pub(crate) fn cells_of(&self, column: usize) -> Cells<'_> {
+        Cells::new(&self.0[column])
     }
 
     /// The columns to read from.

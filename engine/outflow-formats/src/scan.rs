@@ -2,13 +2,15 @@
 //!
 //! The fast walk knows quotes by parity only: a byte with an odd number of quotes before it is inside quotes, which
 //! also holds for doubled quotes. That is the truth as long as every quote stands where RFC 4180 allows one. The walk
-//! checks this on the way ([`Index::regular`], [`Extent::regular`]); text that breaks the rule, and dialects that
+//! checks this on the way ([`Index::regular`]); text that breaks the rule, and dialects that
 //! parity cannot describe, go to the byte-by-byte machine in [`plain`], which is the definition of the format.
 
 pub(crate) mod plain;
 
 #[cfg(test)]
 pub(crate) mod tests;
+
+use std::cell::RefCell;
 
 use crate::format::{Dialect, Escape};
 use crate::simd::{self, Kernel, Work};
@@ -42,31 +44,54 @@ pub(crate) struct Index {
     pub(crate) ends: Vec<u32>,
     /// Records, as positions in `ends`, with text after a closing quote.
     pub(crate) malformed: Vec<u32>,
-    /// Whether quotes stand only where they may.
+    /// Whether quotes are known to stand only where they may, doubled within others.
     pub(crate) regular: bool,
     /// Whether a line end stands inside quotes.
     pub(crate) quoted_lines: bool,
     /// Whether the text ends inside quotes.
     pub(crate) open: bool,
+    /// Line ends up to the end of the last record that a line end ends, those inside quotes included.
+    pub(crate) lines: u64,
+}
+
+thread_local! {
+    static SPARE: RefCell<Index> = RefCell::default();
 }
 
 impl Index {
+    /// An index to be filled, with the room of one that this thread is done with.
+    pub(crate) fn spare() -> Self {
+        SPARE.take()
+    }
+
+    /// Gives back the room.
+    pub(crate) fn done(self) {
+        SPARE.set(self);
+    }
+
     /// Position of the byte that ends each cell.
     pub(crate) fn cells(&self) -> &[u32] {
         &self.cells[..self.count]
     }
 
-    /// Indexes `bytes`, which start at a record and are shorter than 4 GiB. What was in `self` is lost.
+    /// The index of a text that ends with its last record.
+    pub(crate) fn of(bytes: &[u8], marks: Marks) -> Self {
+        let mut index = Self::spare();
+        index.fill(bytes, marks);
+        index.close(bytes);
+        index
+    }
+
+    /// Indexes `bytes`, which start at a record and are shorter than 4 GiB. What was in `self` is lost. A last record that
+    /// no line end ends is not yet one: see [`Index::close`] and [`Index::cut`].
     pub(crate) fn fill(&mut self, bytes: &[u8], marks: Marks) {
         if marks.escape == Escape::Double {
             simd::run(Fill { index: self, bytes, marks });
             if self.regular {
-                self.close(bytes);
                 return;
             }
         }
         plain::fill(self, bytes, marks);
-        self.close(bytes);
     }
 
     fn clear(&mut self) {
@@ -76,6 +101,7 @@ impl Index {
         self.regular = true;
         self.quoted_lines = false;
         self.open = false;
+        self.lines = 0;
     }
 
     fn push(&mut self, cell: usize) {
@@ -87,53 +113,35 @@ impl Index {
     }
 
     /// Ends the last record when no line end does.
-    fn close(&mut self, bytes: &[u8]) {
-        let ended = self.ends.last().copied().unwrap_or(0) as usize;
-        let next = match self.cells().last() {
-            None => 0,
-            Some(&cell) => after_line_end(bytes, cell as usize),
-        };
-        if ended < self.count || next < bytes.len() {
+    pub(crate) fn close(&mut self, bytes: &[u8]) {
+        if self.ends() < self.count || self.end(bytes) < bytes.len() {
             self.push(bytes.len());
             self.ends.push(self.count as u32);
         }
+    }
+
+    /// Leaves out what follows the last record that a line end ends, and tells where that ends.
+    pub(crate) fn cut(&mut self, bytes: &[u8]) -> usize {
+        self.count = self.ends();
+        let records = self.ends.len() as u32;
+        self.malformed.retain(|&record| record < records);
+        self.end(bytes)
+    }
+
+    /// Cells of records that are ended.
+    fn ends(&self) -> usize {
+        self.ends.last().copied().unwrap_or(0) as usize
+    }
+
+    /// Where what follows the last cell begins.
+    fn end(&self, bytes: &[u8]) -> usize {
+        self.cells().last().map_or(0, |&cell| after_line_end(bytes, cell as usize))
     }
 }
 
 /// The position after the delimiter or line end at `position`, where CRLF is one.
 pub(crate) fn after_line_end(bytes: &[u8], position: usize) -> usize {
     position + 1 + usize::from(bytes[position] == b'\r' && bytes.get(position + 1) == Some(&b'\n'))
-}
-
-/// How much of a text is whole records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Extent {
-    /// Position after the last whole record.
-    pub(crate) end: usize,
-    /// Line ends before `end`, those inside quotes included.
-    pub(crate) lines: u64,
-    /// Whether quotes stand only where they may.
-    regular: bool,
-    /// Whether the text ends inside quotes.
-    pub(crate) open: bool,
-}
-
-impl Extent {
-    /// An extent of text in which every line is a record.
-    pub(crate) fn of_lines(end: usize, lines: u64) -> Self {
-        Self { end, lines, regular: true, open: false }
-    }
-
-    /// Measures `bytes`, which start at a record.
-    pub(crate) fn measure(bytes: &[u8], marks: Marks) -> Self {
-        if marks.escape == Escape::Double {
-            let extent = simd::run(Measure { bytes, marks });
-            if extent.regular {
-                return extent;
-            }
-        }
-        plain::measure(bytes, marks)
-    }
 }
 
 /// The state that goes from one block of 64 bytes to the next: all ones or zero, or one bit.
@@ -221,7 +229,7 @@ impl<'a> Iterator for Blocks<'a> {
     }
 }
 
-/// [`Index::fill`] for doubled quotes, without the last step.
+/// [`Index::fill`] for doubled quotes.
 struct Fill<'a> {
     index: &'a mut Index,
     bytes: &'a [u8],
@@ -237,27 +245,12 @@ impl Work for Fill<'_> {
     }
 }
 
-/// [`Extent::measure`] for doubled quotes.
-struct Measure<'a> {
-    bytes: &'a [u8],
-    marks: Marks,
-}
-
-impl Work for Measure<'_> {
-    type Output = Extent;
-
-    #[inline(always)]
-    fn run<K: Kernel>(self, kernel: K) -> Extent {
-        measure_with(kernel, self.bytes, self.marks)
-    }
-}
-
 /// The walk behind [`Index::fill`]; stops at the first irregular block.
 #[inline(always)]
 fn fill_with<K: Kernel>(kernel: K, index: &mut Index, bytes: &[u8], marks: Marks) {
     index.clear();
     let mut carry = Carry::start();
-    let (mut irregular, mut quoted_lines) = (0, 0);
+    let (mut irregular, mut quoted_lines, mut lines) = (0, 0, 0);
     let mut cells = std::mem::take(&mut index.cells);
     let mut count = 0;
     let mut last = [0; 64];
@@ -270,6 +263,10 @@ fn fill_with<K: Kernel>(kernel: K, index: &mut Index, bytes: &[u8], marks: Marks
         }
         let ends = found.terminators | found.delimiters;
         let mut terminators = found.terminators;
+        if terminators != 0 {
+            index.lines = lines + u64::from((found.lines << terminators.leading_zeros()).count_ones());
+        }
+        lines += u64::from(found.lines.count_ones());
         while terminators != 0 {
             let up_to = terminators ^ (terminators - 1);
             index.ends.push((count as u32) + (ends & up_to).count_ones());
@@ -286,31 +283,4 @@ fn fill_with<K: Kernel>(kernel: K, index: &mut Index, bytes: &[u8], marks: Marks
     index.regular = irregular == 0;
     index.quoted_lines = quoted_lines != 0;
     index.open = carry.inside != 0;
-}
-
-/// The walk behind [`Extent::measure`]; stops at the first irregular block.
-#[inline(always)]
-fn measure_with<K: Kernel>(kernel: K, bytes: &[u8], marks: Marks) -> Extent {
-    let mut carry = Carry::start();
-    let mut extent = Extent { end: 0, lines: 0, regular: true, open: false };
-    let mut lines = 0u64;
-    let mut last = [0; 64];
-    for (position, block, valid) in Blocks::new(bytes, &mut last) {
-        let found = carry.block(kernel, block, marks, valid);
-        extent.regular &= found.irregular == 0;
-        if found.terminators != 0 {
-            let last = 63 - found.terminators.leading_zeros();
-            extent.end = position + last as usize;
-            extent.lines = lines + u64::from((found.lines << (63 - last)).count_ones());
-        }
-        lines += u64::from(found.lines.count_ones());
-        if !extent.regular {
-            break;
-        }
-    }
-    if extent.lines > 0 {
-        extent.end = after_line_end(bytes, extent.end);
-    }
-    extent.open = carry.inside != 0;
-    extent
 }

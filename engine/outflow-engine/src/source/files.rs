@@ -22,7 +22,7 @@ use super::heads::{self, KnownFile};
 use super::listing::{self, InputFile};
 use super::reader::{Arriving, Taken};
 use super::table::{self, Table};
-use super::{FILE, Reading, refuse_hidden, with_place};
+use super::{Asked, FILE, Reading, refuse_hidden, with_place};
 use crate::dead_letter::Reject;
 use crate::error::{Error, Result};
 use crate::lane::Road;
@@ -169,7 +169,8 @@ pub struct Scan {
 
 impl table::Scan for Scan {
     fn stream(self: Arc<Self>, schema: SchemaRef) -> SendableRecordBatchStream {
-        let arriving = Arriving::start(&self, schema.clone(), || Ok(Box::new(|_, batch| Ok(batch))));
+        let asked = Asked { schema: schema.clone(), stretches: Vec::new() };
+        let arriving = Arriving::start(&self, asked, || Ok(Box::new(|_, batch| Ok(batch))));
         let left = self.reading.limit.unwrap_or(usize::MAX);
         let state = Batches { scan: self, schema: schema.clone(), arriving, left };
         let batches = futures::stream::try_unfold(state, |mut state| async move {
@@ -220,17 +221,22 @@ impl Table<Scan> {
         self.scan.arrivals.is_none() && self.scan.reading.limit.is_none()
     }
 
-    /// What `finish` makes of the rows that come through a road, which begins with the columns of `schema`: a lane for
-    /// each thread that reads.
+    /// The files.
+    pub fn files(&self) -> &[KnownFile] {
+        &self.scan.files
+    }
+
+    /// What `finish` makes of the rows that come through a road, which begins with what is asked for: a lane for each
+    /// thread that reads.
     pub fn carried<T: Send + 'static>(
         &self,
-        schema: SchemaRef,
+        asked: Asked,
         road: Road,
         finish: impl Fn(RecordBatch) -> Result<T> + Clone + Send + Sync + 'static,
     ) -> BoxStream<'static, Result<T>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        let scan = self.scan.clone();
-        let arriving = Arriving::start(&self.scan, schema.clone(), move || {
+        let (scan, schema) = (self.scan.clone(), asked.schema.clone());
+        let arriving = Arriving::start(&self.scan, asked, move || {
             let (mut carrier, finish) = (road.open()?, finish.clone());
             let (scan, schema) = (scan.clone(), schema.clone());
             Ok(Box::new(move |file, batch| {

@@ -14,9 +14,20 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 
+use outflow_formats::csv::Stretch;
+
 pub use input::{Input, InputTable, Reading};
 
 use crate::error::{Error, Result};
+
+/// What is asked of files.
+#[derive(Clone)]
+pub struct Asked {
+    /// The columns.
+    pub schema: SchemaRef,
+    /// Those of them whose cells may stay one text.
+    pub stretches: Vec<Stretch>,
+}
 
 /// Prefix of the columns that travel with rows but are not the user's.
 pub const HIDDEN: &str = "_outflow_";

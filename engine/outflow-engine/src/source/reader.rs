@@ -4,9 +4,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{FieldRef, SchemaRef};
+use arrow::datatypes::FieldRef;
 use outflow_formats::chunk::{Chunk, Chunker};
 use outflow_formats::container::Bytes;
+use outflow_formats::csv::Stretch;
 use outflow_formats::reject::{Decoded, Reject};
 use outflow_formats::workers::threads;
 use outflow_formats::{csv, jsonl, parquet};
@@ -14,10 +15,10 @@ use outflow_spec::source::SourceFormat;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::ROW;
 use super::arrivals::Arrivals;
 use super::files::Scan;
 use super::heads::{self, KnownFile, reading};
+use super::{Asked, ROW};
 use crate::error::{Error, Result};
 use crate::progress::Event;
 
@@ -47,15 +48,11 @@ pub struct Arriving<T> {
 }
 
 impl<T: Send + 'static> Arriving<T> {
-    /// Starts to read the columns of `schema`; `hand` makes the hand of a thread.
-    pub fn start(
-        scan: &Arc<Scan>,
-        schema: SchemaRef,
-        hand: impl Fn() -> Result<Hand<T>> + Send + Sync + 'static,
-    ) -> Self {
+    /// Starts to read what is asked for; `hand` makes the hand of a thread.
+    pub fn start(scan: &Arc<Scan>, asked: Asked, hand: impl Fn() -> Result<Hand<T>> + Send + Sync + 'static) -> Self {
         let (sender, pending) = mpsc::channel(2 * threads());
         let scan = scan.clone();
-        let reader = tokio::task::spawn_blocking(move || read(&scan, &schema, &hand, &sender));
+        let reader = tokio::task::spawn_blocking(move || read(&scan, &asked, &hand, &sender));
         Self { pending, reader: Some(reader) }
     }
 
@@ -77,11 +74,11 @@ const BYTES_OF_THREAD: u64 = 4 << 20;
 /// Reads every file. Ends early, quietly, when nobody listens any more.
 fn read<T: Send>(
     scan: &Scan,
-    schema: &SchemaRef,
+    asked: &Asked,
     hand: &(impl Fn() -> Result<Hand<T>> + Sync),
     sender: &mpsc::Sender<Pending<T>>,
 ) -> Result<()> {
-    let turns = Mutex::new(Turns::new(scan, schema));
+    let turns = Mutex::new(Turns::new(scan, asked));
     let next = || -> Result<Option<_>> {
         let mut turns = turns.lock().unwrap_or_else(PoisonError::into_inner);
         let next = turns.next();
@@ -146,6 +143,7 @@ fn take<T>(scan: &Scan, part: Part, hand: &mut Hand<T>) -> Result<Taken<T>> {
 struct Turns<'a> {
     scan: &'a Scan,
     wanted: Vec<FieldRef>,
+    stretches: &'a [Stretch],
     /// Whether rows are numbered.
     lines: bool,
     /// The next file to open.
@@ -162,14 +160,15 @@ enum Open {
 }
 
 impl<'a> Turns<'a> {
-    fn new(scan: &'a Scan, schema: &SchemaRef) -> Self {
+    fn new(scan: &'a Scan, asked: &'a Asked) -> Self {
+        let Asked { schema, stretches } = asked;
         let cursor = scan.arrivals.as_ref().map(Arrivals::cursor);
         let wanted = |field: &&FieldRef| {
             schema.column_with_name(field.name()).is_some() || cursor == Some(field.name().as_str())
         };
         let wanted = scan.columns.iter().filter(wanted).cloned().collect();
         let lines = schema.column_with_name(ROW).is_some() || scan.arrivals.is_some();
-        Self { scan, wanted, lines, file: 0, open: None, read: 0, over: false }
+        Self { scan, wanted, stretches, lines, file: 0, open: None, read: 0, over: false }
     }
 
     fn next(&mut self) -> Result<Option<Part>> {
@@ -222,29 +221,32 @@ impl<'a> Turns<'a> {
                 Open::Rows(opened.batches(&self.wanted, self.lines).map_err(failed)?)
             }
             SourceFormat::Csv | SourceFormat::Tsv | SourceFormat::Jsonl => {
-                let decoder = Decoder::new(self.scan, file, &self.wanted, self.lines)?;
+                let decoder = self.decoder(file)?;
                 Open::Text(file.chunker(&self.scan.reading.progress)?, Arc::new(decoder))
             }
         })
     }
+
+    fn decoder(&self, file: &KnownFile) -> Result<Decoder> {
+        let names = |fields: &[FieldRef]| fields.iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+        let (wanted, lines) = (names(&self.wanted), self.lines);
+        if file.format == SourceFormat::Jsonl {
+            let known = self.scan.columns.iter().map(heads::json_column).collect::<Vec<_>>();
+            return Ok(Decoder::Json(jsonl::Decoder::new(&known, &wanted, lines)));
+        }
+        let (dialect, columns) = (file.dialect(), names(&file.columns));
+        let decoder = csv::Decoder::keeping(self.stretches, dialect, &columns, &wanted, lines);
+        decoder.map(Decoder::Csv).map_err(|cause| reading(&file.file.name, &cause))
+    }
 }
 
+/// Decodes the text of one file.
 enum Decoder {
     Csv(csv::Decoder),
     Json(jsonl::Decoder),
 }
 
 impl Decoder {
-    fn new(scan: &Scan, file: &KnownFile, wanted: &[FieldRef], lines: bool) -> Result<Self> {
-        let names = |fields: &[FieldRef]| fields.iter().map(|field| field.name().clone()).collect::<Vec<_>>();
-        if file.format == SourceFormat::Jsonl {
-            let known = scan.columns.iter().map(heads::json_column).collect::<Vec<_>>();
-            return Ok(Self::Json(jsonl::Decoder::new(&known, &names(wanted), lines)));
-        }
-        let decoder = csv::Decoder::new(file.dialect(), &names(&file.columns), &names(wanted), lines);
-        decoder.map(Self::Csv).map_err(|cause| reading(&file.file.name, &cause))
-    }
-
     fn decode(&self, chunk: Chunk) -> outflow_formats::Result<Decoded> {
         match self {
             Self::Csv(decoder) => decoder.decode(chunk),

@@ -5,6 +5,7 @@
 mod archive;
 mod checksum;
 mod name;
+mod pages;
 mod place;
 mod route;
 #[cfg(test)]
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::StreamExt;
 use outflow_formats::digest::Algorithm;
-use outflow_formats::encode::encoder;
+use outflow_formats::encode::encoder_keeping;
 use outflow_formats::format::{Compression, Format};
 use outflow_formats::workers::threads;
 use outflow_layout::layout::{Artifact, FileFacts, FileIntent, FileName, Layout, Output, Target, Written};
@@ -31,6 +32,7 @@ use crate::progress::{Event, Progress};
 pub use archive::merge;
 pub use checksum::checksums;
 pub use name::nonce;
+use pages::Pages;
 use place::{Placed, Placer};
 use route::{Portion, Router};
 use write::{Shape, Writer};
@@ -80,6 +82,7 @@ pub struct Spool<'a> {
     progress: &'a dyn Progress,
     /// One permit a batch that is encoded and not yet written.
     encodings: Arc<Semaphore>,
+    pages: Arc<Pages>,
     /// Outputs that are being written; they share the memory for bytes that wait.
     outputs: Arc<AtomicUsize>,
 }
@@ -89,7 +92,7 @@ impl<'a> Spool<'a> {
     /// with `algorithm`.
     pub fn new(folder: &'a Path, seed: &'a str, algorithm: Algorithm, progress: &'a dyn Progress) -> Self {
         let encodings = Arc::new(Semaphore::new(2 * threads()));
-        Self { folder, seed, algorithm, progress, encodings, outputs: Arc::default() }
+        Self { folder, seed, algorithm, progress, encodings, pages: Arc::default(), outputs: Arc::default() }
     }
 
     /// Runs one output, the `number`th of its layout, to its end. Several may run at the same time. Files come back in
@@ -103,8 +106,8 @@ impl<'a> Spool<'a> {
         let PlannedOutput { output, rows, schema, counters, waiting } = planned;
         check(&output)?;
         self.outputs.fetch_add(1, Ordering::Relaxed);
-        let encoder = encoder(&output.format, &schema).map_err(format_error)?;
-        let mut router = Router::new(&output, schema.clone(), encoder.clone());
+        let encoder = encoder_keeping(rows.stretches(), &output.format, &schema).map_err(format_error)?;
+        let mut router = Router::new(&output, schema.clone(), encoder.clone(), self.pages.clone());
         let mut placer = Placer::new(&output, counters, self.seed, encoder.as_deref())?;
         let shape = Shape {
             folder: self.folder.to_owned(),

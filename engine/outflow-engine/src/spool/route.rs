@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::{Array, AsArray, RecordBatch, StringViewArray, UInt32Array};
 use arrow::compute::take_record_batch;
@@ -11,6 +10,7 @@ use arrow::datatypes::SchemaRef;
 use outflow_formats::encode::{Encoder, Span};
 use outflow_layout::layout::{Output, Roll};
 
+use super::pages::{Lent, Pages};
 use super::{blocking, format_error};
 use crate::error::{Error, Result};
 
@@ -18,8 +18,7 @@ use crate::error::{Error, Result};
 pub(super) struct Router {
     schema: SchemaRef,
     encoder: Option<Arc<dyn Encoder>>,
-    /// Bytes that the last batch came to.
-    size: Arc<AtomicUsize>,
+    pages: Arc<Pages>,
     keys: Vec<String>,
     /// Whether the place of each row in the bytes matters.
     rolls: bool,
@@ -45,7 +44,7 @@ pub(super) enum Portion {
 pub(super) struct Ahead {
     schema: SchemaRef,
     encoder: Option<Arc<dyn Encoder>>,
-    size: Arc<AtomicUsize>,
+    pages: Arc<Pages>,
 }
 
 /// A batch whose partitions are known.
@@ -65,7 +64,7 @@ pub(super) struct Split {
     /// Values of partitions that were not seen before.
     new: Vec<Vec<(String, String)>>,
     encoder: Option<Arc<dyn Encoder>>,
-    size: Arc<AtomicUsize>,
+    pages: Arc<Pages>,
     rolls: bool,
 }
 
@@ -99,18 +98,23 @@ pub(super) struct Encoded {
 /// What files get.
 pub(super) enum Content {
     /// Encoded rows.
-    Text(Vec<u8>),
+    Text(Lent),
     /// Rows, for Parquet.
     Rows(RecordBatch),
 }
 
 impl Router {
     /// A router for the rows of an output, which have the columns of `schema` and then the partition values.
-    pub(super) fn new(output: &Output, schema: SchemaRef, encoder: Option<Arc<dyn Encoder>>) -> Self {
+    pub(super) fn new(
+        output: &Output,
+        schema: SchemaRef,
+        encoder: Option<Arc<dyn Encoder>>,
+        pages: Arc<Pages>,
+    ) -> Self {
         Self {
             schema,
             encoder,
-            size: Arc::default(),
+            pages,
             keys: output.partition_by.iter().map(|key| key.name.clone()).collect(),
             rolls: output.roll != Roll::default(),
             known: HashMap::new(),
@@ -123,7 +127,11 @@ impl Router {
     /// What encodes batches before they come here.
     pub(super) fn ahead(&self) -> Ahead {
         let whole = self.keys.is_empty() && !self.rolls;
-        Ahead { schema: self.schema.clone(), encoder: self.encoder.clone().filter(|_| whole), size: self.size.clone() }
+        Ahead {
+            schema: self.schema.clone(),
+            encoder: self.encoder.clone().filter(|_| whole),
+            pages: self.pages.clone(),
+        }
     }
 
     /// Finds the partitions of a portion.
@@ -173,7 +181,7 @@ impl Router {
             groups,
             new,
             encoder: self.encoder.clone(),
-            size: self.size.clone(),
+            pages: self.pages.clone(),
             rolls: self.rolls,
         })
     }
@@ -242,7 +250,7 @@ impl Ahead {
         let rows = data.num_rows();
         let group = Group { partition: 0, rows, before: 0, keys: None };
         let groups = if rows == 0 { Vec::new() } else { vec![group] };
-        match encoded(&data, groups, encoder.as_ref(), &self.size, false) {
+        match encoded(&data, groups, encoder.as_ref(), &self.pages, false) {
             Ok(encoded) => Ok(Portion::Encoded(encoded)),
             Err(_) => Ok(Portion::Rows(batch)),
         }
@@ -256,7 +264,7 @@ pub(super) async fn encode(routed: Routed) -> Result<Encoded> {
         Routed::Rows(split) => split,
     };
     blocking(move || {
-        let Split { data, order, groups, new, encoder, size, rolls } = *split;
+        let Split { data, order, groups, new, encoder, pages, rolls } = *split;
         let batch = match order {
             None => data,
             Some(order) => take_record_batch(&data, &order)
@@ -267,7 +275,7 @@ pub(super) async fn encode(routed: Routed) -> Result<Encoded> {
                 let rows = batch.num_rows();
                 Ok(Encoded { rows, groups, new, ends: Vec::new(), content: Content::Rows(batch) })
             }
-            Some(encoder) => Ok(Encoded { new, ..encoded(&batch, groups, encoder.as_ref(), &size, rolls)? }),
+            Some(encoder) => Ok(Encoded { new, ..encoded(&batch, groups, encoder.as_ref(), &pages, rolls)? }),
         }
     })
     .await
@@ -278,7 +286,7 @@ fn encoded(
     batch: &RecordBatch,
     mut groups: Vec<Group>,
     encoder: &dyn Encoder,
-    size: &AtomicUsize,
+    pages: &Arc<Pages>,
     rolls: bool,
 ) -> Result<Encoded> {
     let span = |group: &Group| Span { rows: group.rows, before: group.before };
@@ -290,13 +298,10 @@ fn encoded(
     };
     let spans =
         if rolls { groups.iter().flat_map(single).collect::<Vec<_>>() } else { groups.iter().map(span).collect() };
-    // Batches are of about one size.
-    let last = size.load(Ordering::Relaxed);
-    let mut bytes = Vec::with_capacity(last + last / 8 + 4096);
-    let ends = encoder.encode_spans(batch, &spans, &mut bytes).map_err(format_error)?;
-    size.store(bytes.len(), Ordering::Relaxed);
+    let mut lent = pages.lend();
+    let ends = encoder.encode_spans(batch, &spans, &mut lent.page).map_err(format_error)?;
     set_keys(&mut groups, batch, encoder)?;
-    Ok(Encoded { rows: batch.num_rows(), groups, new: Vec::new(), ends, content: Content::Text(bytes) })
+    Ok(Encoded { rows: batch.num_rows(), groups, new: Vec::new(), ends, content: Content::Text(lent) })
 }
 
 fn set_keys(groups: &mut [Group], batch: &RecordBatch, encoder: &dyn Encoder) -> Result<()> {

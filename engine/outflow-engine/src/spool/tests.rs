@@ -162,7 +162,8 @@ fn read(file: &SpooledFile, (format, compression): &(Format, Compression)) -> St
 }
 
 fn csv(batches: &[RecordBatch]) -> String {
-    let encoder = encoder(&Format::Csv(Dialect::default()), &Bench::schema()).unwrap().unwrap();
+    let encoder =
+        outflow_formats::encode::encoder(&Format::Csv(Dialect::default()), &Bench::schema()).unwrap().unwrap();
     let mut out = encoder.header().unwrap();
     batches.iter().for_each(|batch| encoder.encode(batch, 0, &mut out).unwrap());
     String::from_utf8(out).unwrap()

@@ -209,7 +209,7 @@ impl Files {
             let file = &mut self.files[placement.file];
             file.rows += placement.rows.len() as u64;
             let bytes = match content {
-                Content::Text(bytes) => &bytes[placement.bytes.clone()],
+                Content::Text(lent) => &lent.page.bytes()[placement.bytes.clone()],
                 Content::Rows(batch) => match &mut file.form {
                     Form::Live(output) => {
                         let rows = batch.slice(placement.rows.start, placement.rows.len());

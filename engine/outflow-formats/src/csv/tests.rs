@@ -80,13 +80,13 @@ fn projection_is_by_name_and_lines_are_physical() {
     let names = ["a", "b", "c"].map(str::to_owned);
     let wanted = ["c", "x", "a"].map(str::to_owned);
     let decoder = Decoder::new(&Dialect::default(), &names, &wanted, true).unwrap();
-    let chunk = Chunk { bytes: b"1,\"2\r\n2\",3\n\n4,5,6\n".to_vec(), first_line: 10, unclosed: false };
+    let chunk = Chunk { bytes: b"1,\"2\r\n2\",3\n\n4,5,6\n".to_vec(), first_line: 10, unclosed: false, index: None };
     let decoded = decoder.decode(chunk).unwrap();
     assert_eq!(texts(&decoded.batch), [row(&[Some("3"), None, Some("1")]), row(&[Some("6"), None, Some("4")])]);
     assert_eq!(decoded.batch.column(3).as_primitive::<UInt64Type>().values(), &[10, 13]);
     assert_eq!(decoded.rows(), 2);
     let none = Decoder::new(&Dialect::default(), &names, &[], false).unwrap();
-    let chunk = Chunk { bytes: b"1,2,3\n4,5,6\n".to_vec(), first_line: 1, unclosed: false };
+    let chunk = Chunk { bytes: b"1,2,3\n4,5,6\n".to_vec(), first_line: 1, unclosed: false, index: None };
     assert_eq!(none.decode(chunk).unwrap().batch.num_rows(), 2);
 }
 

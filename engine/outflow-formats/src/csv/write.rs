@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Schema};
 use arrow::record_batch::RecordBatch;
 use encoding_rs::{UTF_8, UTF_16BE, UTF_16LE};
 
+use super::Stretch;
 use crate::copy::{Care, PADDING, Page, Window};
 use crate::encode::{AHEAD, Cells, Columns, Encoder, Rows, Span};
 use crate::error::{Error, Result};
@@ -19,9 +20,12 @@ use crate::text::{Unmappable, encode_text};
 use crate::value::{self, Style};
 
 /// Writes one dialect.
+#[derive(Debug)]
 pub(crate) struct CsvEncoder {
     dialect: Dialect,
     columns: Vec<String>,
+    /// What a row is put together from, in order.
+    pieces: Vec<Piece>,
     terminator: &'static [u8],
     /// The bytes that a cell can only hold in quotes; repeated to fill up.
     marks: Care<5>,
@@ -33,12 +37,21 @@ pub(crate) struct CsvEncoder {
     special: bool,
 }
 
+/// A part of a row.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    /// The number of its column.
+    column: usize,
+    /// Whether the column holds the cells of a stretch, to be taken over as they are.
+    verbatim: bool,
+}
+
 /// Why a cell cannot be written.
 type Refusal = &'static str;
 
 impl CsvEncoder {
-    /// An encoder for batches with the columns of `schema`.
-    pub(crate) fn new(dialect: &Dialect, schema: &Schema) -> Result<Self> {
+    /// An encoder for batches with the columns of `schema`, of which some stretches are kept.
+    pub(crate) fn new(dialect: &Dialect, schema: &Schema, stretches: &[Stretch]) -> Result<Self> {
         super::check(dialect)?;
         let (delimiter, quote) = (dialect.delimiter, dialect.quote);
         let escape = if dialect.escape == Escape::Backslash { b'\\' } else { quote };
@@ -63,11 +76,27 @@ impl CsvEncoder {
             },
             special: dialect.quote_mode == QuoteMode::Always || !dialect.null_text.is_empty(),
             dialect: dialect.clone(),
+            pieces: pieces(schema.fields().len(), stretches),
             columns: schema.fields().iter().map(|field| field.name().clone()).collect(),
             terminator: if dialect.terminator == Terminator::Crlf { b"\r\n" } else { b"\n" },
             marks: Care::new(marks, 0),
             escaped: Care::new([quote, escape], 0),
         })
+    }
+
+    /// Whether a text is put into quotes.
+    pub(super) fn quotes(&self, text: &[u8]) -> bool {
+        self.must_quote(text) || self.marks.is_in(text)
+    }
+
+    /// Appends a cell and a delimiter, in a dialect that has quotes.
+    pub(super) fn keep(&self, cell: Option<Window<'_>>, out: &mut Page) {
+        let end = self.dialect.delimiter;
+        let kept = match cell {
+            Some(cell) => self.text(Portable, cell, end, out),
+            None => self.null(Portable, end, out),
+        };
+        kept.expect("quotes are allowed");
     }
 
     /// Appends a cell and what ends it.
@@ -183,6 +212,17 @@ impl CsvEncoder {
         Ok(())
     }
 
+    /// Appends the cells of a stretch.
+    #[inline(always)]
+    fn verbatim(&self, cells: &Cells<'_>, row: usize, out: &mut Page) {
+        if let Cells::Text(text) = cells
+            && let Some(text) = text.get(row)
+        {
+            out.paste(text);
+        }
+        out.push(self.dialect.delimiter);
+    }
+
     /// Ends a row behind its last cell.
     #[inline(always)]
     fn end(&self, out: &mut Page) {
@@ -211,6 +251,15 @@ impl CsvEncoder {
     }
 }
 
+/// What rows of so many columns are put together from.
+fn pieces(columns: usize, stretches: &[Stretch]) -> Vec<Piece> {
+    let piece = |column| match stretches.iter().find(|stretch| stretch.places().contains(&column)) {
+        None => Some(Piece { column, verbatim: false }),
+        Some(stretch) => (column == stretch.first + stretch.carrier).then_some(Piece { column, verbatim: true }),
+    };
+    (0..columns).filter_map(piece).collect()
+}
+
 impl Work for Rows<'_, CsvEncoder> {
     type Output = Result<Page>;
 
@@ -219,10 +268,12 @@ impl Work for Rows<'_, CsvEncoder> {
         let Self { encoder, columns, rows, before, mut out } = self;
         let (mut scratch, begin) = (Vec::new(), rows.start);
         for row in rows {
-            for (number, cells) in columns.iter().enumerate() {
+            for (piece, cells) in encoder.pieces.iter().zip(columns) {
                 cells.prefetch(row + AHEAD);
-                if let Err(refusal) = encoder.cell(kernel, cells, row, &mut scratch, &mut out) {
-                    let (name, row) = (&encoder.columns[number], before + (row - begin) as u64 + 1);
+                if piece.verbatim {
+                    encoder.verbatim(cells, row, &mut out);
+                } else if let Err(refusal) = encoder.cell(kernel, cells, row, &mut scratch, &mut out) {
+                    let (name, row) = (&encoder.columns[piece.column], before + (row - begin) as u64 + 1);
                     return Err(Error::data(format!("row {row}, column `{name}`: the value {refusal}")));
                 }
             }
@@ -261,12 +312,12 @@ impl Encoder for CsvEncoder {
         Ok(out)
     }
 
-    fn encode_spans(&self, batch: &RecordBatch, spans: &[Span], out: &mut Vec<u8>) -> Result<Vec<usize>> {
+    fn encode_spans(&self, batch: &RecordBatch, spans: &[Span], out: &mut Page) -> Result<Vec<usize>> {
         let columns = Columns::of(batch, self.columns.len())?;
-        let columns = columns.cells();
+        let columns: Vec<_> = self.pieces.iter().map(|piece| columns.cells_of(piece.column)).collect();
         let mut ends = Vec::with_capacity(spans.len());
         let plain = self.dialect.encoding == UTF_8;
-        let mut page = Page::after(if plain { std::mem::take(out) } else { Vec::new() });
+        let mut page = if plain { std::mem::take(out) } else { Page::default() };
         for (span, rows) in Span::places(spans) {
             let before = span.before;
             page = simd::run(Rows { encoder: self, columns: &columns, rows: rows.clone(), before, out: page })?;
@@ -274,13 +325,15 @@ impl Encoder for CsvEncoder {
                 ends.push(page.len());
                 continue;
             }
-            self.transcode(page.bytes(), out)
+            let mut transcoded = Vec::new();
+            self.transcode(page.bytes(), &mut transcoded)
                 .map_err(|unmappable| self.unmappable(&columns, rows, before, unmappable.character))?;
+            out.put(&transcoded);
             page.clear();
             ends.push(out.len());
         }
         if plain {
-            *out = page.into_bytes();
+            *out = page;
         }
         Ok(ends)
     }

@@ -8,7 +8,7 @@ use arrow::array::{Array, AsArray, Int64Array};
 use arrow::datatypes::UInt64Type;
 
 fn chunk(text: &[u8]) -> Chunk {
-    Chunk { bytes: text.to_vec(), first_line: 1, unclosed: false }
+    Chunk { bytes: text.to_vec(), first_line: 1, unclosed: false, index: None }
 }
 
 fn columns(names: &[(&str, Kind)]) -> Vec<Column> {

@@ -31,18 +31,25 @@ pub(crate) struct JsonEncoder {
 
 struct Member {
     name: String,
-    /// The name as JSON, a colon, and room behind it.
-    key: Vec<u8>,
-    /// Bytes of the key.
+    /// What leads up to a text: a comma, the name as JSON, a colon, a quote; and room behind it.
+    lead: Vec<u8>,
+    /// Bytes of the lead.
     length: usize,
     /// Whether texts go out as the JSON they are.
     raw: bool,
 }
 
 impl Member {
+    /// What leads up to a text.
     #[inline(always)]
-    fn key(&self) -> Window<'_> {
-        Window::new(&self.key, 0, self.length)
+    fn before_text(&self) -> Window<'_> {
+        Window::new(&self.lead, 0, self.length)
+    }
+
+    /// What leads up to any other value.
+    #[inline(always)]
+    fn before_value(&self) -> Window<'_> {
+        Window::new(&self.lead, 0, self.length - 1)
     }
 }
 
@@ -50,13 +57,13 @@ impl JsonEncoder {
     /// An encoder for batches with the columns of `schema`. The format is one of JSON.
     pub(crate) fn new(format: &Format, schema: &Schema) -> Result<Self> {
         let columns = schema.fields().iter().map(|field| {
-            let mut key = Vec::new();
-            push_string(&mut key, field.name().as_bytes());
-            key.push(b':');
-            let length = key.len();
-            key.resize(length + PADDING, 0);
+            let mut lead = b",".to_vec();
+            push_string(&mut lead, field.name().as_bytes());
+            lead.extend_from_slice(b":\"");
+            let length = lead.len();
+            lead.resize(length + PADDING, 0);
             let raw = field.metadata().get(JSON_METADATA).is_some_and(|kind| kind == JSON_RAW);
-            Member { name: field.name().clone(), key, length, raw }
+            Member { name: field.name().clone(), lead, length, raw }
         });
         let columns = columns.collect::<Vec<_>>();
         let document = |style, key, header, footer| Self {
@@ -106,33 +113,40 @@ impl JsonEncoder {
         scratch: &mut Vec<u8>,
         out: &mut Page,
     ) -> Result<(), &'static str> {
-        out.paste(member.key());
         match cells {
             Cells::Text(text) => {
                 match text.get(row) {
                     // Texts that are marked raw but are not JSON any more, since something has changed them, are
                     // strings.
                     Some(cell) if member.raw && is_value(cell.text()) => {
+                        out.paste(member.before_value());
                         out.paste(cell);
                     }
                     Some(cell) => {
-                        out.push(b'"');
+                        out.paste(member.before_text());
                         if !out.copy(kernel, cell, &ESCAPED, b'"') {
                             string(kernel, cell, out);
                             out.push(b'"');
                         }
                     }
-                    None => out.put_few(b"null"),
+                    None => Self::null(member, out),
                 }
                 Ok(())
             }
             Cells::Other(array, _) => {
                 scratch.clear();
                 value::write(array.as_ref(), row, Style::Json, scratch)?;
+                out.paste(member.before_value());
                 out.put(scratch);
                 Ok(())
             }
         }
+    }
+
+    #[inline(always)]
+    fn null(member: &Member, out: &mut Page) {
+        out.paste(member.before_value());
+        out.put_few(b"null");
     }
 
     /// The name of the member of the document that the row is; it must not be the one before, `last`.
@@ -172,26 +186,22 @@ impl Work for Rows<'_, JsonEncoder> {
                 out.put(name.map_err(|refusal| failed(key, &refusal))?);
                 out.push(b':');
             }
-            let mut open = b'{';
+            let begin_of_object = out.len();
             for (number, (member, cells)) in encoder.columns.iter().zip(columns).enumerate() {
                 cells.prefetch(row + AHEAD);
                 let null = cells.is_null(row);
                 if Some(number) == encoder.key || (null && encoder.style.omit_null) {
                     continue;
                 }
-                out.push(open);
                 if null {
-                    out.paste(member.key());
-                    out.put_few(b"null");
+                    JsonEncoder::null(member, &mut out);
                 } else {
                     JsonEncoder::member(kernel, member, cells, row, &mut scratch, &mut out)
                         .map_err(|refusal| failed(number, refusal))?;
                 }
-                open = b',';
             }
-            if open == b'{' {
-                out.push(open);
-            }
+            // Where the comma of the first member stands.
+            out.set(begin_of_object, b'{');
             out.push(b'}');
             out.put_few(encoder.line_end);
         }
@@ -222,16 +232,16 @@ impl Encoder for JsonEncoder {
         Ok(Some(name))
     }
 
-    fn encode_spans(&self, batch: &RecordBatch, spans: &[Span], out: &mut Vec<u8>) -> Result<Vec<usize>> {
+    fn encode_spans(&self, batch: &RecordBatch, spans: &[Span], out: &mut Page) -> Result<Vec<usize>> {
         let columns = Columns::of(batch, self.columns.len())?;
         let columns = columns.cells();
         let mut ends = Vec::with_capacity(spans.len());
-        let mut page = Page::after(std::mem::take(out));
+        let mut page = std::mem::take(out);
         for (span, rows) in Span::places(spans) {
             page = simd::run(Rows { encoder: self, columns: &columns, rows, before: span.before, out: page })?;
             ends.push(page.len());
         }
-        *out = page.into_bytes();
+        *out = page;
         Ok(ends)
     }
 }

@@ -4,7 +4,7 @@
 //! and CRLF end a record outside quotes. Text after a closing quote makes the record malformed; its cells go on as if
 //! unquoted, so that the record still ends where a reader would think it does.
 
-use super::{Extent, Index, Marks, after_line_end};
+use super::{Index, Marks, after_line_end};
 use crate::format::Escape;
 
 /// Where the machine stands.
@@ -82,10 +82,11 @@ impl Machine {
     }
 }
 
-/// [`Index::fill`] without the last step.
+/// [`Index::fill`] for every dialect.
 pub(super) fn fill(index: &mut Index, bytes: &[u8], marks: Marks) {
     index.clear();
     let mut machine = Machine::new(marks);
+    let mut lines = 0;
     for (position, &byte) in bytes.iter().enumerate() {
         match machine.step(byte) {
             Event::Nothing => {}
@@ -93,8 +94,13 @@ pub(super) fn fill(index: &mut Index, bytes: &[u8], marks: Marks) {
             Event::Record => {
                 index.push(position);
                 index.ends.push(index.count as u32);
+                lines += 1;
+                index.lines = lines;
             }
-            Event::Line => index.quoted_lines = true,
+            Event::Line => {
+                index.quoted_lines = true;
+                lines += 1;
+            }
             Event::Malformed => {
                 let record = index.ends.len() as u32;
                 if index.malformed.last() != Some(&record) {
@@ -104,26 +110,8 @@ pub(super) fn fill(index: &mut Index, bytes: &[u8], marks: Marks) {
         }
     }
     index.open = machine.open();
-}
-
-/// [`Extent::measure`] for every dialect.
-pub(super) fn measure(bytes: &[u8], marks: Marks) -> Extent {
-    let mut extent = Extent { end: 0, lines: 0, regular: true, open: false };
-    let mut machine = Machine::new(marks);
-    let mut lines = 0;
-    for (position, &byte) in bytes.iter().enumerate() {
-        match machine.step(byte) {
-            Event::Record => {
-                lines += 1;
-                extent.end = after_line_end(bytes, position);
-                extent.lines = lines;
-            }
-            Event::Line => lines += 1,
-            _ => {}
-        }
-    }
-    extent.open = machine.open();
-    extent
+    // Who asked could not tell.
+    index.regular = false;
 }
 
 /// The length of the first record of `bytes` with its line end, or `None` when it does not end.

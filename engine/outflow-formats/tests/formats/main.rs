@@ -46,7 +46,7 @@ pub fn write(batches: &[RecordBatch], format: &Format) -> Vec<u8> {
 /// Rows encoded span by span, however they are cut, are the rows encoded one by one.
 #[test]
 fn spans_are_cut_at_rows() {
-    use outflow_formats::encode::Span;
+    use outflow_formats::encode::{Page, Span};
     use outflow_formats::format::JsonObject;
     let text = "a,b\n1,é\n2,\"x,\ny\"\n3,\n4,\"\"\n5,long enough for a buffer of its own\n6,z\n";
     let (batches, _) = read_csv(text.as_bytes(), &Dialect::default(), 1 << 20).unwrap();
@@ -66,22 +66,22 @@ fn spans_are_cut_at_rows() {
         };
         for cuts in [&[6][..], &[1, 1, 1, 1, 1, 1], &[2, 0, 3, 1], &[0, 6]] {
             let spans = cuts.iter().map(|&rows| Span { rows, before: 0 }).collect::<Vec<_>>();
-            let mut out = b"before".to_vec();
+            let mut out = Page::default();
             let ends = encoder.encode_spans(&batches[0], &spans, &mut out).unwrap();
-            let (mut begin, mut row) = (6, 0);
+            let (mut begin, mut row) = (0, 0);
             for (end, rows) in ends.iter().zip(cuts) {
                 let expected = (row..row + rows).flat_map(single).collect::<Vec<_>>();
-                assert_eq!(out[begin..*end], expected, "{format:?} {cuts:?}");
+                assert_eq!(out.bytes()[begin..*end], expected, "{format:?} {cuts:?}");
                 (begin, row) = (*end, row + rows);
             }
-            assert_eq!((begin, row), (out.len(), 6));
+            assert_eq!((begin, row), (out.bytes().len(), 6));
         }
     }
     // Messages count the rows of the file.
     let never = Dialect { quote_mode: outflow_formats::format::QuoteMode::Never, ..Dialect::default() };
     let encoder = encoder(&Format::Csv(never), &batches[0].schema()).unwrap().unwrap();
     let spans = [Span { rows: 1, before: 50 }, Span { rows: 5, before: 100 }];
-    let error = encoder.encode_spans(&batches[0], &spans, &mut Vec::new()).unwrap_err().to_string();
+    let error = encoder.encode_spans(&batches[0], &spans, &mut Page::default()).unwrap_err().to_string();
     assert!(error.starts_with("row 101, column `b`"), "{error}");
 }
 
