@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 #[path = "build/nested.rs"]
 mod nested;
 
@@ -28,8 +30,18 @@ fn main() {
         if !file.is_file() {
             return fail(&format!("the built-in plugin `{name}` is missing: there is no file {}", file.display()));
         }
-        println!("cargo::rustc-env=OUTFLOW_{}_WASM={}", name.to_uppercase(), file.display());
+        let digest = match std::fs::read(&file) {
+            Ok(wasm) => hex(&Sha256::digest(wasm)),
+            Err(cause) => return fail(&format!("cannot read {}: {cause}", file.display())),
+        };
+        let name = name.to_uppercase();
+        println!("cargo::rustc-env=OUTFLOW_{name}_WASM={}", file.display());
+        println!("cargo::rustc-env=OUTFLOW_{name}_SHA256={digest}");
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn build() -> Result<PathBuf, String> {
