@@ -224,16 +224,17 @@ pub struct EntryReport {
 }
 
 /// What the ledger keeps of a data file so that it can be told: what it was meant to be, or its entries.
-pub fn details(file: &SpooledFile) -> serde_json::Value {
+pub fn details(file: &SpooledFile) -> String {
     let entry = |part: &SpooledPart| EntryReport {
         entry: part.name.archive_entry.clone().unwrap_or_default(),
         dataset: part.intent.dataset.clone(),
         rows: part.facts.rows,
     };
-    match file.parts.as_slice() {
-        [part] => serde_json::json!(part.intent),
-        parts => serde_json::json!(parts.iter().map(entry).collect::<Vec<_>>()),
-    }
+    let told = match file.parts.as_slice() {
+        [part] => serde_json::to_string(&part.intent),
+        parts => serde_json::to_string(&parts.iter().map(entry).collect::<Vec<_>>()),
+    };
+    told.expect("intents and entries have names as keys")
 }
 
 /// A phase and its duration.
@@ -247,8 +248,8 @@ pub struct PhaseReport {
 
 impl FileReport {
     fn of(file: &SealedFile, sink: &dyn Sink) -> Self {
-        let intent = serde_json::from_value::<FileIntent>(file.details.clone()).ok();
-        let entries = serde_json::from_value(file.details.clone()).unwrap_or_default();
+        let intent = serde_json::from_str::<FileIntent>(&file.details).ok();
+        let entries = serde_json::from_str(&file.details).unwrap_or_default();
         let (dataset, part) = intent.as_ref().map(|intent| (intent.dataset.clone(), intent.part)).unzip();
         let (partition, counters) = intent.map(|intent| (intent.partition, intent.counters)).unwrap_or_default();
         Self {

@@ -1,6 +1,8 @@
 //! What a layout is to the engine: it names the outputs as SQL expressions, the files, and what follows them.
 //! A layout computes, the engine acts: no row, clock, disk or network is visible here.
 
+use std::sync::Arc;
+
 use outflow_formats::digest::Digest;
 use outflow_formats::format::{Compression, Format};
 
@@ -215,7 +217,7 @@ pub struct FileIntent {
 }
 
 /// Facts of a written file.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileFacts {
     /// Records, header not counted.
     pub rows: u64,
@@ -223,8 +225,8 @@ pub struct FileFacts {
     pub bytes: u64,
     /// Digest of the bytes as delivered. SHA-256 where the layout [needs it](Layout::needs_sha256).
     pub digest: Digest,
-    /// Names of the columns, in order.
-    pub header: Vec<String>,
+    /// Names of the columns, in order; all files of an output share them.
+    pub header: Arc<[String]>,
 }
 
 /// A file's name and what goes with it.
@@ -241,7 +243,7 @@ pub struct FileName {
 }
 
 /// A written and named file.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     /// What was intended.
     pub intent: FileIntent,

@@ -38,7 +38,7 @@ class Workload:
     kind: str
     suffix: str
     output: str = ""
-    # The budget of issue 5: CPU seconds against the roofline.
+    # How many times the CPU seconds of the roofline it may take.
     at_most: float | None = None
 
     def source(self, size):

@@ -129,7 +129,7 @@ fn sealed(spool: &Path, ordinal: u32, path: &str, body: &str) -> SealedFile {
         digest: Algorithm::Sha256.of(body.as_bytes()),
         content_type: None,
         metadata: Vec::new(),
-        details: serde_json::Value::Null,
+        details: "null".to_owned(),
     }
 }
 

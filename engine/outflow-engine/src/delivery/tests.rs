@@ -43,7 +43,7 @@ fn sealed_file(spool: &Path, ordinal: u32, path: &str, body: &str) -> SealedFile
         digest: Algorithm::Sha256.of(body.as_bytes()),
         content_type: None,
         metadata: vec![],
-        details: serde_json::Value::Null,
+        details: "null".to_owned(),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use futures::TryStreamExt;
+use futures::future::ready;
 use sqlx::any::AnyRow;
 use sqlx::{Any, AssertSqlSafe, Transaction};
 
@@ -105,7 +107,7 @@ impl Ledger {
                     .bind(file.digest.to_string())
                     .bind(&file.content_type)
                     .bind(to_json(&file.metadata)?)
-                    .bind(to_json(&file.details)?);
+                    .bind(&file.details);
             }
             query.execute(&mut **tx).await.map_err(|error| self.failure("sealing", error))?;
         }
@@ -114,21 +116,23 @@ impl Ledger {
 
     /// What a slot sealed.
     pub async fn manifest(&self, slot: &Slot) -> Result<Manifest> {
-        let rows = sqlx::query(
+        // One by one, as there may be very many.
+        let files = sqlx::query(
             "SELECT ordinal, role, path, spool_path, row_count, bytes, digest, content_type, metadata, details
              FROM file WHERE attempt = $1 ORDER BY ordinal",
         )
         .bind(slot.attempt)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(|error| self.failure("reading", error))?;
+        .fetch(&self.pool)
+        .map_err(|error| self.failure("reading", error))
+        .and_then(|row| ready(self.file(slot.id, &row)))
+        .try_collect()
+        .await?;
         let (counters, remembered, seen): (String, String, String) =
             sqlx::query_as("SELECT counters, remembered, inputs FROM slot WHERE id = $1")
                 .bind(slot.id)
                 .fetch_one(&self.pool)
                 .await
                 .map_err(|error| self.failure("reading", error))?;
-        let files = rows.iter().map(|row| self.file(slot.id, row)).collect::<Result<_>>()?;
         let (counters, remembered) = (self.parse(&counters)?, self.parse(&remembered)?);
         Ok(Manifest { files, counters, remembered, seen: self.parse(&seen)? })
     }
@@ -229,7 +233,6 @@ impl Ledger {
     fn file(&self, slot: i64, row: &AnyRow) -> Result<SealedFile> {
         let role: String = self.column(row, "role")?;
         let metadata: String = self.column(row, "metadata")?;
-        let details: String = self.column(row, "details")?;
         Ok(SealedFile {
             ordinal: u32::try_from(self.column::<i64>(row, "ordinal")?)
                 .map_err(|_| corrupt(&self.name, "a file has an impossible number"))?,
@@ -241,7 +244,7 @@ impl Ledger {
             digest: self.digest(&self.column::<String>(row, "digest")?)?,
             content_type: self.column(row, "content_type")?,
             metadata: self.parse(&metadata)?,
-            details: self.parse(&details)?,
+            details: self.column(row, "details")?,
         })
     }
 }

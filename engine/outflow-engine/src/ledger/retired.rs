@@ -60,7 +60,7 @@ impl Ledger {
                 digest: self.digest(&digest)?,
                 content_type: None,
                 metadata: Vec::new(),
-                details: serde_json::Value::Null,
+                details: "null".to_owned(),
             };
             Ok(Expired { slot, file })
         };

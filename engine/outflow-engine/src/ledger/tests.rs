@@ -102,7 +102,7 @@ fn file(ordinal: u32, path: &str) -> SealedFile {
         digest: Algorithm::Xxh3.of(b"ab"),
         content_type: Some("text/csv".into()),
         metadata: vec![("flow".into(), "welcome".into())],
-        details: json!({"dataset": "data_feed"}),
+        details: r#"{"dataset":"data_feed"}"#.to_owned(),
     }
 }
 

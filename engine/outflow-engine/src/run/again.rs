@@ -174,7 +174,7 @@ impl Work<'_> {
 pub(super) fn numbers_before(manifest: &Manifest) -> LastNumbers {
     let mut numbers = LastNumbers::default();
     for file in manifest.of(Role::Data) {
-        let Ok(intent) = serde_json::from_value::<outflow_layout::layout::FileIntent>(file.details.clone()) else {
+        let Ok(intent) = serde_json::from_str::<outflow_layout::layout::FileIntent>(&file.details) else {
             continue;
         };
         for (name, value) in intent.counters {

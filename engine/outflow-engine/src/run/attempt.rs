@@ -246,7 +246,7 @@ impl Work<'_> {
                 digest: Algorithm::Sha256.of(&artifact.body),
                 content_type: Some(artifact.content_type),
                 metadata: Vec::new(),
-                details: serde_json::Value::Null,
+                details: "null".to_owned(),
             });
         }
         Ok(())

@@ -152,7 +152,7 @@ impl<'a> Spool<'a> {
         kill_point!("spool-finished");
         self.outputs.fetch_sub(1, Ordering::Relaxed);
 
-        let header = schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+        let header = schema.fields().iter().map(|field| field.name().clone()).collect::<Arc<[_]>>();
         let files = placer.files.into_iter().zip(finished).map(|(placed, finished)| {
             let Placed { intent, name, rows, .. } = placed;
             let facts = FileFacts { rows, bytes: finished.bytes, digest: finished.digest, header: header.clone() };

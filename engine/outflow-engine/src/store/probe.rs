@@ -202,7 +202,7 @@ impl Probe<'_> {
             digest: self.sink.digest().of(body.as_bytes()),
             content_type: None,
             metadata: Vec::new(),
-            details: serde_json::Value::Null,
+            details: "null".to_owned(),
         })
     }
 

@@ -31,7 +31,7 @@ pub(super) fn file(folder: &Path, path: &str, body: &[u8]) -> SealedFile {
         digest: Algorithm::Sha256.of(body),
         content_type: Some("text/csv".into()),
         metadata: vec![("Flow".into(), "welcome".into())],
-        details: serde_json::Value::Null,
+        details: "null".to_owned(),
     }
 }
 

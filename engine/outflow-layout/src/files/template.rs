@@ -185,7 +185,7 @@ fn described(file: &Written) -> Value {
         partition => partition,
         part => file.intent.part,
         counter => counters(&file.intent),
-        columns => &file.facts.header,
+        columns => file.facts.header.to_vec(),
         rows => file.facts.rows,
         bytes => file.facts.bytes,
         sha256 => file.facts.digest.sha256(),

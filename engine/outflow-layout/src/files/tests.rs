@@ -47,7 +47,7 @@ fn intent(partition: &[(&str, &str)], part: u32) -> FileIntent {
 }
 
 fn facts() -> FileFacts {
-    FileFacts { rows: 42, bytes: 7, digest: Algorithm::Sha256.of(b""), header: vec![] }
+    FileFacts { rows: 42, bytes: 7, digest: Algorithm::Sha256.of(b""), header: Default::default() }
 }
 
 fn name(json: serde_json::Value, partition: &[(&str, &str)]) -> Result<FileName, String> {

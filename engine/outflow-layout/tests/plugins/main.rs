@@ -116,7 +116,7 @@ fn written(run: &RunInfo, intent: FileIntent, name: FileName, rows: u64) -> Writ
     Written {
         intent,
         name,
-        facts: FileFacts { rows, bytes: 1, digest: Algorithm::Sha256.of(b""), header: vec![] },
+        facts: FileFacts { rows, bytes: 1, digest: Algorithm::Sha256.of(b""), header: Default::default() },
         url,
     }
 }

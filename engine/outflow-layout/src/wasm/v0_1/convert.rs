@@ -91,7 +91,7 @@ fn facts(facts: &layout::FileFacts) -> guest::FileFacts {
         bytes: facts.bytes,
         sha256: facts.digest.sha256().unwrap_or_default().to_owned(),
         md5: String::new(),
-        header: facts.header.clone(),
+        header: facts.header.to_vec(),
     }
 }
 

@@ -76,7 +76,7 @@ async fn layout(pipeline: &Pipeline, rows: &[Value]) -> anyhow::Result<String> {
         nonce: format!("{part:08x}").repeat(4),
         counters: output.counters.iter().map(|counter| (counter.name.clone(), counter.first)).collect(),
     };
-    let facts = FileFacts { rows: 1, bytes: 1, digest: Algorithm::Sha256.of(b""), header: Vec::new() };
+    let facts = FileFacts { rows: 1, bytes: 1, digest: Algorithm::Sha256.of(b""), header: Default::default() };
     let started = Instant::now();
     let mut written = Vec::new();
     for part in 1..=CALLS {
