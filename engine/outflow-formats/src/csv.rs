@@ -241,10 +241,10 @@ impl Decoder {
         let bytes = &chunk.bytes[..];
         let utf8 = simdutf8::basic::from_utf8(bytes).is_ok();
         let mut found = Rows::default();
-        found.rows.reserve(index.ends.len());
+        found.rows.reserve(index.ends().len());
         let mut malformed = index.malformed.iter().copied().peekable();
         let (mut line, mut start, mut cell) = (chunk.first_line, 0, 0);
-        for (number, &next) in index.ends.iter().enumerate() {
+        for (number, &next) in index.ends().iter().enumerate() {
             let end = index.cells()[next as usize - 1] as usize;
             let cells = (next - cell) as usize;
             let malformed = malformed.next_if_eq(&(number as u32)).is_some();

@@ -40,8 +40,9 @@ pub(crate) struct Index {
     /// [`Index::count`] are meant, the rest is room.
     cells: Vec<u32>,
     count: usize,
-    /// For each record, the number of cells up to and with its last one.
-    pub(crate) ends: Vec<u32>,
+    /// For each record, the number of cells up to and with its last one. The first [`Index::records`] are meant.
+    ends: Vec<u32>,
+    records: usize,
     /// Records, as positions in `ends`, with text after a closing quote.
     pub(crate) malformed: Vec<u32>,
     /// Whether quotes are known to stand only where they may, doubled within others.
@@ -62,6 +63,11 @@ impl Index {
     /// An index to be filled, with the room of one that this thread is done with.
     pub(crate) fn spare() -> Self {
         SPARE.take()
+    }
+
+    /// For each record, the number of cells up to and with its last one.
+    pub(crate) fn ends(&self) -> &[u32] {
+        &self.ends[..self.records]
     }
 
     /// Gives back the room.
@@ -96,7 +102,7 @@ impl Index {
 
     fn clear(&mut self) {
         self.count = 0;
-        self.ends.clear();
+        self.records = 0;
         self.malformed.clear();
         self.regular = true;
         self.quoted_lines = false;
@@ -112,25 +118,34 @@ impl Index {
         self.count += 1;
     }
 
+    /// Ends a record with the last cell.
+    fn end_record(&mut self) {
+        if self.records == self.ends.len() {
+            self.ends.resize(self.records * 2 + 64, 0);
+        }
+        self.ends[self.records] = self.count as u32;
+        self.records += 1;
+    }
+
     /// Ends the last record when no line end does.
     pub(crate) fn close(&mut self, bytes: &[u8]) {
-        if self.ends() < self.count || self.end(bytes) < bytes.len() {
+        if self.ended() < self.count || self.end(bytes) < bytes.len() {
             self.push(bytes.len());
-            self.ends.push(self.count as u32);
+            self.end_record();
         }
     }
 
     /// Leaves out what follows the last record that a line end ends, and tells where that ends.
     pub(crate) fn cut(&mut self, bytes: &[u8]) -> usize {
-        self.count = self.ends();
-        let records = self.ends.len() as u32;
+        self.count = self.ended();
+        let records = self.records as u32;
         self.malformed.retain(|&record| record < records);
         self.end(bytes)
     }
 
     /// Cells of records that are ended.
-    fn ends(&self) -> usize {
-        self.ends.last().copied().unwrap_or(0) as usize
+    fn ended(&self) -> usize {
+        self.ends().last().copied().unwrap_or(0) as usize
     }
 
     /// Where what follows the last cell begins.
@@ -212,6 +227,12 @@ impl<'a> Blocks<'a> {
         let rest = if rest.is_empty() { None } else { Some((&*last, (1 << rest.len()) - 1)) };
         Self { whole: whole.iter(), rest, position: 0 }
     }
+
+    /// Whether there is another one.
+    #[inline(always)]
+    fn more(&self) -> bool {
+        !self.whole.as_slice().is_empty() || self.rest.is_some()
+    }
 }
 
 impl<'a> Iterator for Blocks<'a> {
@@ -251,36 +272,53 @@ fn fill_with<K: Kernel>(kernel: K, index: &mut Index, bytes: &[u8], marks: Marks
     index.clear();
     let mut carry = Carry::start();
     let (mut irregular, mut quoted_lines, mut lines) = (0, 0, 0);
-    let mut cells = std::mem::take(&mut index.cells);
-    let mut count = 0;
+    let (mut count, mut records) = (0, 0);
     let mut last = [0; 64];
-    for (position, block, valid) in Blocks::new(bytes, &mut last) {
-        let found = carry.block(kernel, block, marks, valid);
-        irregular |= found.irregular;
-        quoted_lines |= found.lines & !found.terminators;
-        if count + 64 > cells.len() {
-            cells.resize(cells.len() * 2 + 4096, 0);
+    let mut blocks = Blocks::new(bytes, &mut last);
+    // Room is made for many blocks at once: in a loop that calls nothing, what is needed for each block stays in
+    // registers, and the next one is fetched meanwhile.
+    while irregular == 0 && blocks.more() {
+        let cells = room(&mut index.cells, count);
+        let ends = room(&mut index.ends, records);
+        let (mut cell, mut record) = (0, 0);
+        for _ in 0..BLOCKS_AT_ONCE {
+            let Some((position, block, valid)) = blocks.next() else { break };
+            let found = carry.block(kernel, block, marks, valid);
+            irregular |= found.irregular;
+            quoted_lines |= found.lines & !found.terminators;
+            let all = found.terminators | found.delimiters;
+            let mut terminators = found.terminators;
+            if terminators != 0 {
+                index.lines = lines + u64::from((found.lines << terminators.leading_zeros()).count_ones());
+            }
+            lines += u64::from(found.lines.count_ones());
+            while terminators != 0 {
+                let up_to = terminators ^ (terminators - 1);
+                ends[record] = (count + cell) as u32 + (all & up_to).count_ones();
+                record += 1;
+                terminators &= terminators - 1;
+            }
+            kernel.places(all, position as u32, cells[cell..].first_chunk_mut().expect("there is room"));
+            cell += all.count_ones() as usize;
         }
-        let ends = found.terminators | found.delimiters;
-        let mut terminators = found.terminators;
-        if terminators != 0 {
-            index.lines = lines + u64::from((found.lines << terminators.leading_zeros()).count_ones());
-        }
-        lines += u64::from(found.lines.count_ones());
-        while terminators != 0 {
-            let up_to = terminators ^ (terminators - 1);
-            index.ends.push((count as u32) + (ends & up_to).count_ones());
-            terminators &= terminators - 1;
-        }
-        kernel.places(ends, position as u32, cells[count..].first_chunk_mut().expect("there is room"));
-        count += ends.count_ones() as usize;
-        if irregular != 0 {
-            break;
-        }
+        count += cell;
+        records += record;
     }
-    index.cells = cells;
     index.count = count;
+    index.records = records;
     index.regular = irregular == 0;
     index.quoted_lines = quoted_lines != 0;
     index.open = carry.inside != 0;
+}
+
+/// Blocks that room is made for at once.
+const BLOCKS_AT_ONCE: usize = 64;
+
+/// Room behind the first places, for whatever so many blocks hold.
+fn room(places: &mut Vec<u32>, used: usize) -> &mut [u32] {
+    let wanted = used + BLOCKS_AT_ONCE * 64;
+    if places.len() < wanted {
+        places.resize(wanted.max(used * 2), 0);
+    }
+    &mut places[used..]
 }

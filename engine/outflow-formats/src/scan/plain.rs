@@ -93,7 +93,7 @@ pub(super) fn fill(index: &mut Index, bytes: &[u8], marks: Marks) {
             Event::Cell => index.push(position),
             Event::Record => {
                 index.push(position);
-                index.ends.push(index.count as u32);
+                index.end_record();
                 lines += 1;
                 index.lines = lines;
             }
@@ -102,7 +102,7 @@ pub(super) fn fill(index: &mut Index, bytes: &[u8], marks: Marks) {
                 lines += 1;
             }
             Event::Malformed => {
-                let record = index.ends.len() as u32;
+                let record = index.records as u32;
                 if index.malformed.last() != Some(&record) {
                     index.malformed.push(record);
                 }

@@ -16,7 +16,7 @@ impl Random {
 }
 
 fn view(index: &Index) -> (Vec<u32>, Vec<u32>, bool, bool, u64) {
-    (index.cells().to_vec(), index.ends.clone(), index.quoted_lines, index.open, index.lines)
+    (index.cells().to_vec(), index.ends().to_vec(), index.quoted_lines, index.open, index.lines)
 }
 
 fn check(text: &[u8]) {
@@ -104,7 +104,7 @@ fn backslashes_hide_quotes() {
     let text = b"\"a\\\"b,\\\\\",c\n\"x\"\"y\",z\n";
     index.fill(text, marks);
     assert_eq!(index.cells(), [9, 11, 18, 20]);
-    assert_eq!(index.ends, [2, 4]);
+    assert_eq!(index.ends(), [2, 4]);
     assert_eq!(index.malformed, [1]);
     assert_eq!(index.cut(text), text.len());
 }
