@@ -244,7 +244,7 @@ impl Writing<'_> {
                 let (columns, format) = (ready.laid.schema.fields().len(), &ready.laid.output.format);
                 stretches(&plans, columns, files.files(), format)
             });
-            (files.clone(), Asked { schema: read.beginning(), stretches: stretches.unwrap_or_default() })
+            (files.clone(), Asked { schema: lane::beginning(read.plan()), stretches: stretches.unwrap_or_default() })
         });
         let (read, pass) = (read.start()?, pass.start()?);
         let begin = |ready| self.begin(ready, beside, lanes.clone());

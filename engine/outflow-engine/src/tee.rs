@@ -91,11 +91,6 @@ impl Pass {
         self.plan.as_ref()
     }
 
-    /// The columns that it begins with, if it carries.
-    pub fn beginning(&self) -> SchemaRef {
-        lane::beginning(self.plan.as_ref())
-    }
-
     /// Begins the pass. A lone reader executes the plan itself, in lanes if it is executed in such.
     pub fn start(self) -> Result<Pump> {
         let Self { plan, context, columns, readers } = self;

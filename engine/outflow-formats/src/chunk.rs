@@ -31,7 +31,7 @@ struct Extent {
     lines: u64,
     /// Whether the text ends inside quotes.
     open: bool,
-    /// Where the cells and records before `end` end.
+    /// Where cells and records end, those behind `end` included.
     index: Option<Index>,
 }
 
@@ -128,11 +128,13 @@ impl<R: Read> Chunker<R> {
             if self.buffer.is_empty() {
                 return Ok(None);
             }
-            let Extent { end, lines, open, index } = self.measure(self.usable());
+            let Extent { end, lines, open, mut index } = self.measure(self.usable());
             if self.ended && !open {
-                return Ok(Some(self.take(self.buffer.len())));
+                index.iter_mut().for_each(|index| index.close(&self.buffer));
+                return Ok(Some(Chunk { index, ..self.take(self.buffer.len()) }));
             }
             if end > 0 {
+                index.iter_mut().for_each(Index::cut);
                 return Ok(Some(Chunk { index, ..self.cut(end, lines) }));
             }
             if self.ended {
@@ -171,7 +173,7 @@ impl<R: Read> Chunker<R> {
             Some(marks) => {
                 let mut index = Index::spare();
                 index.fill(bytes, marks);
-                let (end, lines, open) = (index.cut(bytes), index.lines, index.open);
+                let (end, lines, open) = (index.end_of_records(bytes), index.lines, index.open);
                 Extent { end, lines, open, index: Some(index) }
             }
             None => {

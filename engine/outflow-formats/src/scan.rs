@@ -34,7 +34,7 @@ impl Marks {
 }
 
 /// Where cells and records end.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub(crate) struct Index {
     /// Position of the byte that ends each cell: a delimiter, a line end, or the end of the text. The first
     /// [`Index::count`] are meant, the rest is room.
@@ -129,28 +129,27 @@ impl Index {
 
     /// Ends the last record when no line end does.
     pub(crate) fn close(&mut self, bytes: &[u8]) {
-        if self.ended() < self.count || self.end(bytes) < bytes.len() {
+        if self.ended() < self.count || self.end_of_records(bytes) < bytes.len() {
             self.push(bytes.len());
             self.end_record();
         }
     }
 
-    /// Leaves out what follows the last record that a line end ends, and tells where that ends.
-    pub(crate) fn cut(&mut self, bytes: &[u8]) -> usize {
+    /// Leaves out what follows the last record that a line end ends.
+    pub(crate) fn cut(&mut self) {
         self.count = self.ended();
         let records = self.records as u32;
         self.malformed.retain(|&record| record < records);
-        self.end(bytes)
+    }
+
+    /// Where what follows the last record that a line end ends begins.
+    pub(crate) fn end_of_records(&self, bytes: &[u8]) -> usize {
+        self.cells()[..self.ended()].last().map_or(0, |&cell| after_line_end(bytes, cell as usize))
     }
 
     /// Cells of records that are ended.
     fn ended(&self) -> usize {
         self.ends().last().copied().unwrap_or(0) as usize
-    }
-
-    /// Where what follows the last cell begins.
-    fn end(&self, bytes: &[u8]) -> usize {
-        self.cells().last().map_or(0, |&cell| after_line_end(bytes, cell as usize))
     }
 }
 

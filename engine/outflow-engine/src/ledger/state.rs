@@ -287,8 +287,8 @@ pub struct SealedFile {
     pub content_type: Option<String>,
     /// Metadata of the object, where the target keeps any.
     pub metadata: Vec<(String, String)>,
-    /// What the layout said of it (dataset, partition, part) as JSON, for reports. Text, as a delivery may have very many
-    /// files.
+    /// What the layout said of it (dataset, partition, part) as JSON, for reports; `null` where nothing. Text, as a
+    /// delivery may have very many files.
     pub details: String,
 }
 

@@ -27,7 +27,7 @@ fn check(text: &[u8]) {
         assert_eq!(view(&portable), view(&plain), "{:?}", text.escape_ascii().to_string());
         assert!(plain.malformed.is_empty());
     }
-    let end = plain.cut(text);
+    let end = plain.end_of_records(text);
     assert_eq!(plain.lines, crate::chunk::line_ends(&text[..end]), "{:?}", text.escape_ascii().to_string());
     #[cfg(target_arch = "x86_64")]
     {
@@ -106,7 +106,7 @@ fn backslashes_hide_quotes() {
     assert_eq!(index.cells(), [9, 11, 18, 20]);
     assert_eq!(index.ends(), [2, 4]);
     assert_eq!(index.malformed, [1]);
-    assert_eq!(index.cut(text), text.len());
+    assert_eq!(index.end_of_records(text), text.len());
 }
 
 #[test]
