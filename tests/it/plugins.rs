@@ -133,6 +133,35 @@ fn rows_through_a_transform() {
     assert_eq!(letters[0]["record"], serde_json::json!({"id": "2", "mail": "nobody", "phone": "none"}));
 }
 
+/// Several guests work at once on a large file. Rows, and those that are left out, are in input order all the same, and what
+/// the plugin does not read stands in the dead letter as in the file.
+#[test]
+fn guests_side_by_side() {
+    const ROWS: usize = 200_000;
+    let pin = format!("sha256: {}, ", digest(&GUESTS, "normalise.wasm"));
+    let folder = project(&normalise(&pin, "{emails: [mail], reject_invalid: true}"), FILES);
+    let (mut text, mut expected) = ("id,mail,phone\n".to_owned(), "id,mail,phone\n".to_owned());
+    let (filler, bad) = ("5".repeat(40), |id: usize| id % 1_013 == 1_000);
+    for id in 0..ROWS {
+        let mail = if bad(id) { format!("nobody {id}") } else { format!("Contact.{id}@Example.ORG") };
+        text += &format!("{id},{mail},\"{id},{filler}\"\n");
+        if !bad(id) {
+            expected += &format!("{id},{},\"{id},{filler}\"\n", mail.to_lowercase());
+        }
+    }
+    assert!(text.len() > 10 << 20);
+    fs::write(folder.path().join("contacts.csv"), text).unwrap();
+    run(folder.path()).expect_code(0);
+    assert!(delivered(folder.path()) == expected, "the rows are not those expected, or not in their order");
+    let letters = rejects(folder.path());
+    let told = letters.iter().map(|letter| (letter["row"].as_u64().unwrap(), letter["record"].clone()));
+    let wanted = (0..ROWS).filter(|id| bad(*id)).map(|id| {
+        let phone = format!("{id},{filler}");
+        (id as u64 + 2, serde_json::json!({"id": id.to_string(), "mail": format!("nobody {id}"), "phone": phone}))
+    });
+    assert!(told.eq(wanted), "the dead letter has other rows");
+}
+
 /// `on_error`: a failing batch ends the run with the plugin, the rows and the message, or is rejected as a whole.
 #[test]
 fn failing_batches() {

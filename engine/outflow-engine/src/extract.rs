@@ -29,9 +29,9 @@ use crate::source::arrivals::{Arrived, Wanted};
 use crate::source::files::FilesTable;
 use crate::source::{Asked, Input, InputTable, Reading};
 use crate::spool::{self, Spool, SpooledFile, running};
-use crate::stretch::stretches;
 use crate::tee::Tee;
 use crate::transform::{Notes, TransformContext};
+use crate::unseen::Unseen;
 
 /// Batches of an output that may wait for its files.
 const WAITING: usize = 2;
@@ -239,12 +239,12 @@ impl Writing<'_> {
         let read = source.plan().await.map_err(Error::while_running)?;
         let carries = pass.carries() && read.carries() && ready.iter().all(|ready| lane::carries(ready.plan.as_ref()));
         let lanes = table.carries().filter(|_| carries).map(|files| {
-            let stretches = ready.first().map(|ready| {
-                let plans = [ready.plan.as_ref(), pass.plan(), read.plan()];
+            let unseen = ready.first().map(|ready| {
+                let plans = [read.plan(), pass.plan(), ready.plan.as_ref()];
                 let (columns, format) = (ready.laid.schema.fields().len(), &ready.laid.output.format);
-                stretches(&plans, columns, files.files(), format)
+                Unseen::of(&plans, columns, files.files(), format)
             });
-            (files.clone(), Asked { schema: lane::beginning(read.plan()), stretches: stretches.unwrap_or_default() })
+            (files.clone(), Asked { schema: lane::beginning(read.plan()), unseen: unseen.unwrap_or_default() })
         });
         let (read, pass) = (read.start()?, pass.start()?);
         let begin = |ready| self.begin(ready, beside, lanes.clone());
@@ -274,9 +274,7 @@ impl Writing<'_> {
     fn begin(&self, ready: Ready, beside: bool, lanes: Option<Begun>) -> Result<PlannedOutput> {
         let Ready { laid, plan, context } = ready;
         let rows = match lanes {
-            Some((table, Asked { schema, stretches })) => {
-                Flow::Lanes(Lanes { table, schema, stretches, road: Road::new(plan, context) })
-            }
+            Some((table, asked)) => Flow::Lanes(Lanes { table, asked, road: Road::new(plan, context) }),
             None => {
                 let rows = execute_stream(plan, context).map_err(|cause| running(cause).while_running())?;
                 Flow::Batches(if beside { spawn_buffered(rows, WAITING) } else { rows })

@@ -1,8 +1,11 @@
-//! Lanes: where plans make one batch of each batch that is read, the thread that read it carries it through all of them,
-//! while it lies in the cache of that processor. A plan finds the batch of its lane in the context that it is executed in.
-//! Several threads have a lane each; the order of the rows is restored behind them.
+//! Lanes: where what plans make of a batch depends on no other batch, the thread that read it carries it through all of
+//! them, while it lies in the cache of that processor. A plan finds the batch of its lane in the context that it is
+//! executed in. Several threads have a lane each; the order of the rows, and of what is told of them, is restored behind
+//! them.
 
 use std::any::Any;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
@@ -14,39 +17,86 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::StreamingTableExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use futures::{FutureExt, StreamExt, stream};
+use futures::{StreamExt, future, stream};
+use outflow_layout::layout::LogLine;
+use tokio::runtime::{Builder, Runtime};
 
-use crate::dead_letter::Reject;
+use crate::dead_letter::{DeadLetter, Reject};
 use crate::error::{Error, Result};
-use crate::reject;
+use crate::source::Whole;
 use crate::spool::running;
+use crate::transform::Notes;
+use crate::unseen::Unseen;
+use crate::{operator, reject};
 
-/// Whether a plan makes one batch of each batch of its input, looking at nothing else.
+/// Whether a plan looks at one batch of its input at a time, and makes no more rows of it than it has.
 pub fn carries(plan: &dyn ExecutionPlan) -> bool {
     let any: &dyn Any = plan;
-    match any.downcast_ref::<StreamingTableExec>() {
-        Some(leaf) => leaf.limit().is_none(),
-        None => {
-            (any.is::<ProjectionExec>() || any.is::<CooperativeExec>() || reject::is_reject(plan))
-                && plan.children().iter().all(|input| carries(input.as_ref()))
-        }
+    if let Some(leaf) = any.downcast_ref::<StreamingTableExec>() {
+        return leaf.limit().is_none();
+    }
+    let is_known = any.is::<ProjectionExec>() || any.is::<CooperativeExec>() || reject::is_reject(plan);
+    (is_known || operator::carried(plan).is_some()) && input(plan).is_some_and(carries)
+}
+
+/// What a plan that carries takes its rows from; none for what they begin with.
+pub fn input(plan: &dyn ExecutionPlan) -> Option<&dyn ExecutionPlan> {
+    match operator::carried(plan) {
+        Some((input, _)) => Some(input),
+        None => plan.children().first().copied().map(Arc::as_ref),
     }
 }
 
 /// The columns that a plan which carries begins with.
 pub fn beginning(plan: &dyn ExecutionPlan) -> SchemaRef {
-    match plan.children().first() {
-        Some(input) => beginning(input.as_ref()),
-        None => plan.schema(),
+    input(plan).map_or_else(|| plan.schema(), beginning)
+}
+
+/// What is to be told of rows, once everything is told of the rows before.
+pub enum Told {
+    /// A row was left out.
+    Reject(Arc<DeadLetter>, Reject),
+    /// A plugin logged something.
+    Log(Arc<Notes>, String, Vec<LogLine>),
+}
+
+impl Told {
+    /// Tells it.
+    pub fn tell(self) -> Result<()> {
+        match self {
+            Self::Reject(log, reject) => log.push(reject),
+            Self::Log(notes, plugin, lines) => {
+                notes.remarks.add(&plugin, lines);
+                Ok(())
+            }
+        }
     }
 }
 
+/// Shows in the rows that are left out what nothing looked at, which `whole` reads.
+pub fn show(told: &mut [Told], unseen: &Unseen, whole: &Whole) -> Result<()> {
+    let mut rejects = told.iter_mut().filter_map(|told| match told {
+        Told::Reject(_, reject) => Some(reject),
+        Told::Log(..) => None,
+    });
+    let Some(first) = rejects.next().filter(|_| *unseen != Unseen::default()) else { return Ok(()) };
+    let whole = whole()?;
+    std::iter::once(first).chain(rejects).try_for_each(|reject| unseen.show(reject, &whole))
+}
+
 /// What is on its way in one lane.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Lane {
     batch: Mutex<Option<RecordBatch>>,
-    /// Rows that were left out of it.
-    rejects: Mutex<Vec<Reject>>,
+    /// Whether a plan asked for a batch in vain.
+    empty: AtomicBool,
+    told: Mutex<Vec<Told>>,
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane").finish_non_exhaustive()
+    }
 }
 
 impl Lane {
@@ -59,14 +109,23 @@ impl Lane {
     pub fn batches(self: Arc<Self>, schema: SchemaRef) -> SendableRecordBatchStream {
         let batches = stream::poll_fn(move |_| match lock(&self.batch).take() {
             Some(batch) => Poll::Ready(Some(Ok(batch))),
-            None => Poll::Pending,
+            None => {
+                self.empty.store(true, Ordering::Relaxed);
+                Poll::Pending
+            }
         });
         Box::pin(RecordBatchStreamAdapter::new(schema, batches))
     }
+}
 
-    /// Leaves a row out.
-    pub fn reject(&self, reject: Reject) {
-        lock(&self.rejects).push(reject);
+/// Tells something of rows: at once, or in its turn if they are in a lane.
+pub fn tell(lane: Option<&Lane>, told: Told) -> Result<()> {
+    match lane {
+        Some(lane) => {
+            lock(&lane.told).push(told);
+            Ok(())
+        }
+        None => told.tell(),
     }
 }
 
@@ -88,24 +147,43 @@ impl Road {
         let config = self.context.session_config().clone().with_extension(lane.clone());
         let context = TaskContext::default().with_session_config(config).with_runtime(self.context.runtime_env());
         let rows = execute_stream(self.plan.clone(), Arc::new(context)).map_err(running)?;
-        Ok(Carrier { lane, rows })
+        let runtime = Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.map_err(|cause| Error::external("a lane does not open").caused_by(cause))?;
+        Ok(Carrier { lane, rows, runtime })
     }
 }
 
-/// Carries batches through a lane, on one thread.
+/// Carries batches through a lane, on one thread, which is none of the runtime's own.
 pub struct Carrier {
     lane: Arc<Lane>,
     rows: SendableRecordBatchStream,
+    /// Wakes what waits here, even while the runtime of the process is ending.
+    runtime: Runtime,
 }
 
 impl Carrier {
-    /// What the plans make of a batch, and the rows that they left out.
-    pub fn carry(&mut self, batch: RecordBatch) -> Result<(RecordBatch, Vec<Reject>)> {
+    /// What the plans make of a batch, and what is to be told of its rows.
+    pub fn carry(&mut self, batch: RecordBatch) -> Result<(Vec<RecordBatch>, Vec<Told>)> {
+        let has_rows = batch.num_rows() > 0;
         *lock(&self.lane.batch) = Some(batch);
-        match self.rows.next().now_or_never() {
-            Some(Some(batch)) => Ok((batch.map_err(running)?, std::mem::take(&mut *lock(&self.lane.rejects)))),
-            Some(None) | None => Err(Error::internal("a plan made no batch of a batch")),
+        self.lane.empty.store(false, Ordering::Relaxed);
+        let mut made = Vec::with_capacity(1);
+        let (rows, lane) = (&mut self.rows, &self.lane);
+        let carried = future::poll_fn(|context| {
+            loop {
+                match rows.poll_next_unpin(context) {
+                    Poll::Ready(Some(batch)) => made.push(batch.map_err(running)?),
+                    Poll::Ready(None) => return Poll::Ready(Err(Error::internal("a plan ended before its input"))),
+                    Poll::Pending if lane.empty.load(Ordering::Relaxed) => return Poll::Ready(Ok(())),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        });
+        self.runtime.block_on(carried)?;
+        if has_rows && made.is_empty() {
+            return Err(Error::internal("a plan made no batch of a batch"));
         }
+        Ok((made, std::mem::take(&mut *lock(&self.lane.told))))
     }
 }
 

@@ -61,10 +61,8 @@ pub enum Flow {
 pub struct Lanes {
     /// The files.
     pub table: Arc<FilesTable>,
-    /// The columns that are read of them.
-    pub schema: SchemaRef,
-    /// Those of them whose cells stay one text.
-    pub stretches: Vec<Stretch>,
+    /// What is read of them.
+    pub asked: Asked,
     /// What carries them.
     pub road: Road,
 }
@@ -74,7 +72,7 @@ impl Flow {
     pub fn stretches(&self) -> &[Stretch] {
         match self {
             Self::Batches(_) => &[],
-            Self::Lanes(lanes) => &lanes.stretches,
+            Self::Lanes(lanes) => &lanes.asked.unseen.stretches,
         }
     }
 
@@ -86,9 +84,7 @@ impl Flow {
     ) -> BoxStream<'static, Result<T>> {
         match self {
             Self::Batches(rows) => rows.map(move |batch| batch.map(&otherwise).map_err(running)).boxed(),
-            Self::Lanes(Lanes { table, schema, stretches, road }) => {
-                table.carried(Asked { schema, stretches }, road, finish)
-            }
+            Self::Lanes(Lanes { table, asked, road }) => table.carried(asked, road, finish),
         }
     }
 }

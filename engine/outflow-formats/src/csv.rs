@@ -27,7 +27,7 @@ use crate::ROW_COLUMN;
 use crate::chunk::{Chunk, Chunker, line_ends};
 use crate::error::{Error, Result};
 use crate::format::{Dialect, Escape};
-use crate::reject::{Decoded, Reject};
+use crate::reject::{Decoded, Reject, Text};
 use crate::scan::{Index, Marks, after_line_end};
 use crate::simd::undouble;
 use crate::views::{self, Column};
@@ -204,6 +204,7 @@ impl Decoder {
                 batch: RecordBatch::new_empty(self.schema.clone()),
                 rejects: vec![reject],
                 surprises: Vec::new(),
+                text: None,
             });
         }
         if u32::try_from(chunk.bytes.len()).is_err() {
@@ -216,14 +217,19 @@ impl Decoder {
         self.batch(chunk, columns, rows)
     }
 
+    /// Decodes a chunk that another decoder of its file has decoded.
+    pub fn decode_again(&self, text: &Text) -> Result<Decoded> {
+        self.decode(Chunk { bytes: text.bytes.to_vec(), first_line: text.first_line, unclosed: false, index: None })
+    }
+
     fn batch(&self, chunk: Chunk, columns: Vec<Option<Column>>, rows: Rows) -> Result<Decoded> {
         let count = rows.rows.len();
-        let buffer = Buffer::from_vec(chunk.bytes);
+        let text = Text { bytes: Buffer::from_vec(chunk.bytes), first_line: chunk.first_line };
         let mut nothing = None;
         let mut arrays: Vec<ArrayRef> = columns
             .into_iter()
             .map(|column| match column {
-                Some(column) => Arc::new(column.finish(&buffer)),
+                Some(column) => Arc::new(column.finish(&text.bytes)),
                 None => nothing.get_or_insert_with(|| new_null_array(&DataType::Utf8View, count)).clone(),
             })
             .collect();
@@ -233,7 +239,7 @@ impl Decoder {
         let options = RecordBatchOptions::new().with_row_count(Some(count));
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)
             .map_err(|source| Error::because("building a batch", source))?;
-        Ok(Decoded { batch, rejects: rows.rejects, surprises: Vec::new() })
+        Ok(Decoded { batch, rejects: rows.rejects, surprises: Vec::new(), text: Some(text) })
     }
 
     /// Tells rows from rejects.

@@ -242,7 +242,7 @@ impl Decoder {
         }
         let surprises = std::mem::take(&mut build.surprises);
         let batch = self.batch(chunk, build, numbers)?;
-        Ok(Decoded { batch, rejects, surprises })
+        Ok(Decoded { batch, rejects, surprises, text: None })
     }
 
     fn batch(&self, chunk: Chunk, build: Build, numbers: Vec<u64>) -> Result<RecordBatch> {

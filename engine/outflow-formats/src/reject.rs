@@ -1,5 +1,6 @@
 //! What a decoder hands back: a batch of good rows and the records that could not become one.
 
+use arrow::buffer::Buffer;
 use arrow::record_batch::RecordBatch;
 
 use crate::jsonl::Column;
@@ -27,6 +28,17 @@ pub struct Decoded {
     /// JSON Lines only: columns that the decoder was not told of, and raw columns that turned out to hold text. The
     /// batch lacks the former and holds the latter as text; see [`crate::jsonl::widen`].
     pub surprises: Vec<Column>,
+    /// CSV only: what the rows were read from.
+    pub text: Option<Text>,
+}
+
+/// The text of a chunk.
+#[derive(Clone, Debug)]
+pub struct Text {
+    /// The text.
+    pub bytes: Buffer,
+    /// Physical line of the file that it starts on, from 1.
+    pub first_line: u64,
 }
 
 impl Decoded {

@@ -240,6 +240,31 @@ async fn lanes_keep_the_order_of_rows_and_rejects() {
     assert_eq!((columns, seven), (lines(ids(ROWS, bad)), lines(ids(ROWS, broken))));
 }
 
+/// What nothing looks at of a row that a rule leaves out stands in its reject as if it were read: plain, quoted, not at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_is_left_out_is_shown_whole() {
+    let text =
+        "id,kind,name,note,last\n1,a,x,,y\n2,,\"q\"\"uoted, name\",\"two\nlines\",\"\"\n3,c,n,o,l\n4,d,É,\"p\",\n";
+    let shown = |outcome: &Outcome| {
+        outcome.rejects.iter().map(|reject| (reject.row, reject.record.clone())).collect::<Vec<_>>()
+    };
+    let bench = Bench::new(text);
+    let ruled = |name: &str| Output {
+        rules: vec![rule("id NOT IN ('2', '4')", "feed/even")],
+        ..output(name, &[("kind", "kind"), ("name", "name"), ("note", "note")])
+    };
+    let outcome = bench.extract(vec![ruled("lone")]).await.unwrap();
+    assert_eq!(outcome.texts["lone"], "kind,name,note\na,x,\nc,n,o\n");
+    let expected = [
+        (Some(3), json!({"id": "2", "kind": null, "name": "q\"uoted, name", "note": "two\nlines", "last": ""})),
+        (Some(6), json!({"id": "4", "kind": "d", "name": "É", "note": "p", "last": null})),
+    ];
+    assert_eq!(shown(&outcome), expected);
+    empty(&bench.spool()).unwrap();
+    // Beside another output the columns are all read.
+    assert_eq!(shown(&bench.extract(vec![ruled("one"), of("two")]).await.unwrap()), expected);
+}
+
 /// A plan that takes the rows twice wants one end of them first; the outputs beside it go on.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_output_may_read_the_rows_more_than_once() {

@@ -1,5 +1,6 @@
 //! The physical operator, and the query planner that knows every operator of the engine.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,8 +22,8 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use futures::StreamExt;
 
-use super::Operator;
 use super::node::OperatorNode;
+use super::{Carried, Operator};
 use crate::reject;
 
 #[derive(Debug)]
@@ -74,7 +75,7 @@ impl ExecutionPlan for OperatorExec {
         let schema = self.schema();
         // However many partitions lie below, this reads all of them.
         let rows = execute_stream(Arc::clone(&self.input), Arc::clone(&context))?;
-        let batches = self.operator.start(rows, Arc::clone(&schema), context.memory_pool())?;
+        let batches = self.operator.start(rows, Arc::clone(&schema), &context)?;
         let batches = batches.map({
             let schema = Arc::clone(&schema);
             move |batch| {
@@ -85,6 +86,12 @@ impl ExecutionPlan for OperatorExec {
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }
+}
+
+/// The input of an operator that carries, and what becomes of its columns.
+pub fn carried(plan: &dyn ExecutionPlan) -> Option<(&dyn ExecutionPlan, &Carried)> {
+    let operator = (plan as &dyn Any).downcast_ref::<OperatorExec>()?;
+    Some((operator.input.as_ref(), operator.operator.carries()?))
 }
 
 #[derive(Debug)]

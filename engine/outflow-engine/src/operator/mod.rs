@@ -1,6 +1,6 @@
-//! Operators that see the rows one after the other and remember something of them: what deduplicates, looks up or
-//! compares. The plan below one is planned by itself and the plan above it sees a source, so that no optimizer moves
-//! a filter, sort or limit through it; what the operator does with rows is its own business.
+//! Operators that see the rows one after the other and may remember something of them: what deduplicates, looks up,
+//! compares, or asks a plugin. The plan below one is planned by itself and the plan above it sees a source, so that no
+//! optimizer moves a filter, sort or limit through it; what the operator does with rows is its own business.
 
 mod exec;
 mod node;
@@ -12,14 +12,13 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, SchemaRef};
 use datafusion::common::{DFSchema, Result as QueryResult};
 use datafusion::dataframe::DataFrame;
-use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::memory_pool::MemoryPool;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Extension, LogicalPlan};
 use futures::stream::BoxStream;
 
 use crate::error::{Error, Result};
 
-pub use exec::query_planner;
+pub use exec::{carried, query_planner};
 
 /// The batches that an operator makes, in order.
 pub type Batches = BoxStream<'static, QueryResult<RecordBatch>>;
@@ -29,14 +28,24 @@ pub trait Operator: fmt::Debug + Send + Sync {
     /// Its name in plans.
     fn name(&self) -> &'static str;
 
-    /// Begins to work on the rows. What is held of them is charged to `pool`; the batches made have the columns of
-    /// `schema`.
-    fn start(
-        &self,
-        rows: SendableRecordBatchStream,
-        schema: SchemaRef,
-        pool: &Arc<dyn MemoryPool>,
-    ) -> QueryResult<Batches>;
+    /// What becomes of columns, if the operator looks at one batch of its input at a time, and makes no more rows of it
+    /// than it has.
+    fn carries(&self) -> Option<&Carried> {
+        None
+    }
+
+    /// Begins to work on the rows. What is held of them is charged to the pool of the context; the batches made have the
+    /// columns of `schema`.
+    fn start(&self, rows: SendableRecordBatchStream, schema: SchemaRef, context: &TaskContext) -> QueryResult<Batches>;
+}
+
+/// What becomes of columns in an operator that remembers nothing of the batches before.
+#[derive(Debug)]
+pub struct Carried {
+    /// For each column made, the column of its input that it is.
+    pub from: Vec<Option<usize>>,
+    /// The columns of its input that it reads.
+    pub reads: Vec<usize>,
 }
 
 /// Lays an operator over a plan. It gives the columns of the plan, and those added after them.

@@ -10,7 +10,7 @@ use arrow::datatypes::DataType;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Result, internal_err};
+use datafusion::common::{Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
@@ -26,7 +26,8 @@ use futures::StreamExt;
 use super::node::RejectNode;
 use super::record::Records;
 use crate::dead_letter::DeadLetter;
-use crate::lane::Lane;
+use crate::lane::{self, Lane, Told};
+use crate::operator;
 
 #[derive(Clone, Debug)]
 struct PhysicalRule {
@@ -143,10 +144,7 @@ impl RejectExec {
             let message = messages[index].as_ref().map(|message| message.as_string::<i32>());
             let message = message.filter(|message| message.is_valid(row)).map_or("", |message| message.value(row));
             let reject = records.reject(row, &self.rules[index].code, message);
-            match lane {
-                Some(lane) => lane.reject(reject),
-                None => self.log.push(reject).map_err(|error| DataFusionError::External(Box::new(error)))?,
-            }
+            lane::tell(lane, Told::Reject(self.log.clone(), reject)).map_err(operator::failed)?;
         }
         Ok(())
     }

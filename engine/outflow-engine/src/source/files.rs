@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
+use arrow::array::{ArrayRef, RecordBatch, StringViewArray, new_null_array};
 use arrow::datatypes::{FieldRef, SchemaRef};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::StreamExt;
 use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use outflow_formats::jsonl;
 use outflow_formats::reject::Reject as Unreadable;
 use outflow_spec::source::FilesSource;
@@ -25,7 +25,8 @@ use super::table::{self, Table};
 use super::{Asked, FILE, Reading, refuse_hidden, with_place};
 use crate::dead_letter::Reject;
 use crate::error::{Error, Result};
-use crate::lane::Road;
+use crate::lane::{self, Road, Told};
+use crate::unseen::Unseen;
 
 /// The input of a pipeline: its files and, once they are opened, the columns known of them.
 #[derive(Clone, Debug)]
@@ -169,10 +170,10 @@ pub struct Scan {
 
 impl table::Scan for Scan {
     fn stream(self: Arc<Self>, schema: SchemaRef) -> SendableRecordBatchStream {
-        let asked = Asked { schema: schema.clone(), stretches: Vec::new() };
-        let arriving = Arriving::start(&self, asked, || Ok(Box::new(|_, batch| Ok(batch))));
+        let asked = Asked { schema: schema.clone(), unseen: Unseen::default() };
+        let arriving = Arriving::start(&self, asked.clone(), || Ok(Box::new(|_, batch, _| Ok(batch))));
         let left = self.reading.limit.unwrap_or(usize::MAX);
-        let state = Batches { scan: self, schema: schema.clone(), arriving, left };
+        let state = Batches { scan: self, asked, arriving, left };
         let batches = futures::stream::try_unfold(state, |mut state| async move {
             let batch = state.next().await.map_err(|error| DataFusionError::External(Box::new(error)))?;
             Ok(batch.map(|batch| (batch, state)))
@@ -183,7 +184,7 @@ impl table::Scan for Scan {
 
 struct Batches {
     scan: Arc<Scan>,
-    schema: SchemaRef,
+    asked: Asked,
     arriving: Arriving<RecordBatch>,
     left: usize,
 }
@@ -208,7 +209,7 @@ impl Batches {
             }
         };
         self.scan.note(file, rows.min(self.left as u64), &rejects[..rejects.len().min(self.left)], &surprises)?;
-        let batch = self.scan.complete(&self.schema, file, batch)?;
+        let batch = self.scan.complete(&self.asked, file, batch)?;
         let batch = batch.slice(0, batch.num_rows().min(self.left));
         self.left -= batch.num_rows();
         Ok(Some(batch))
@@ -235,23 +236,26 @@ impl Table<Scan> {
         finish: impl Fn(RecordBatch) -> Result<T> + Clone + Send + Sync + 'static,
     ) -> BoxStream<'static, Result<T>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        let (scan, schema) = (self.scan.clone(), asked.schema.clone());
+        let (scan, asked_for) = (self.scan.clone(), Arc::new(asked.clone()));
         let arriving = Arriving::start(&self.scan, asked, move || {
             let (mut carrier, finish) = (road.open()?, finish.clone());
-            let (scan, schema) = (scan.clone(), schema.clone());
-            Ok(Box::new(move |file, batch| {
-                let (batch, rejects) = carrier.carry(scan.complete(&schema, file, batch)?)?;
-                Ok((finish(batch)?, rejects))
+            let (scan, asked) = (scan.clone(), asked_for.clone());
+            Ok(Box::new(move |file, batch, whole| {
+                let (batches, mut told) = carrier.carry(scan.complete(&asked, file, batch)?)?;
+                lane::show(&mut told, &asked.unseen, whole)?;
+                let made = batches.into_iter().map(&finish).collect::<Result<Vec<_>>>()?;
+                Ok((made, told))
             }))
         });
         let state = (self.scan.clone(), arriving);
         futures::stream::try_unfold(state, |(scan, mut arriving)| async move {
-            let Some(taken) = arriving.next().await? else { return Ok(None) };
-            let Taken { file, made: (made, left_out), records, rejects, surprises } = taken;
+            let Some(taken) = arriving.next().await? else { return Ok::<_, Error>(None) };
+            let Taken { file, made: (made, told), records, rejects, surprises } = taken;
             scan.note(file, records, &rejects, &surprises)?;
-            left_out.into_iter().try_for_each(|reject| scan.reading.dead_letter.push(reject))?;
-            Ok(Some((made, (scan, arriving))))
+            told.into_iter().try_for_each(Told::tell)?;
+            Ok(Some((futures::stream::iter(made.into_iter().map(Ok)), (scan, arriving))))
         })
+        .try_flatten()
         .boxed()
     }
 }
@@ -277,14 +281,19 @@ impl Scan {
         heads::few_enough(known.len())
     }
 
-    /// Puts the columns in the order of the plan and adds the file's name where it is asked for.
-    fn complete(&self, schema: &SchemaRef, file: usize, batch: RecordBatch) -> Result<RecordBatch> {
-        let rows = batch.num_rows();
+    /// Puts the columns in the order of the plan, adds the file's name where it is asked for, and null for what nothing
+    /// looks at.
+    fn complete(&self, asked: &Asked, file: usize, batch: RecordBatch) -> Result<RecordBatch> {
+        let (schema, rows) = (&asked.schema, batch.num_rows());
+        let mut nothing = None;
         let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
             Some(column) => Ok(column.clone()),
             None if field.name() == FILE => {
                 let name = self.files[file].file.name.as_str();
                 Ok(Arc::new(std::iter::repeat_n(Some(name), rows).collect::<StringViewArray>()) as ArrayRef)
+            }
+            None if asked.unseen.left.contains(field.name()) => {
+                Ok(nothing.get_or_insert_with(|| new_null_array(field.data_type(), rows)).clone())
             }
             None => Err(Error::internal(format!("column `{}` was not read", field.name()))),
         });

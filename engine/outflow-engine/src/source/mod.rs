@@ -14,19 +14,19 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 
-use outflow_formats::csv::Stretch;
-
 pub use input::{Input, InputTable, Reading};
+pub use reader::Whole;
 
 use crate::error::{Error, Result};
+use crate::unseen::Unseen;
 
 /// What is asked of files.
 #[derive(Clone)]
 pub struct Asked {
     /// The columns.
     pub schema: SchemaRef,
-    /// Those of them whose cells may stay one text.
-    pub stretches: Vec<Stretch>,
+    /// Those of them that nothing looks at.
+    pub unseen: Unseen,
 }
 
 /// Prefix of the columns that travel with rows but are not the user's.

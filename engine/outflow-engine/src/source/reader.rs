@@ -7,7 +7,6 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::FieldRef;
 use outflow_formats::chunk::{Chunk, Chunker};
 use outflow_formats::container::Bytes;
-use outflow_formats::csv::Stretch;
 use outflow_formats::reject::{Decoded, Reject};
 use outflow_formats::workers::threads;
 use outflow_formats::{csv, jsonl, parquet};
@@ -21,9 +20,13 @@ use super::heads::{self, KnownFile, reading};
 use super::{Asked, ROW};
 use crate::error::{Error, Result};
 use crate::progress::Event;
+use crate::unseen::Unseen;
 
-/// What a thread does with each batch, given the number of its file.
-pub type Hand<T> = Box<dyn FnMut(usize, RecordBatch) -> Result<T>>;
+/// What a thread does with each batch, given the number of its file, and how to get at what the batch lacks.
+pub type Hand<T> = Box<dyn FnMut(usize, RecordBatch, &Whole) -> Result<T>>;
+
+/// The columns of a batch that nothing looks at, and the lines of its rows.
+pub type Whole<'a> = dyn Fn() -> Result<RecordBatch> + 'a;
 
 /// What came of a chunk.
 pub struct Taken<T> {
@@ -128,22 +131,25 @@ enum Content {
 
 fn take<T>(scan: &Scan, part: Part, hand: &mut Hand<T>) -> Result<Taken<T>> {
     let Part { file, content } = part;
-    let decoded = match content {
-        Content::Text(chunk, decoder) => {
-            decoder.decode(chunk).map_err(|cause| reading(&scan.files[file].file.name, &cause))?
-        }
-        Content::Rows(batch) => Decoded { batch, rejects: Vec::new(), surprises: Vec::new() },
+    let failed = |cause| reading(&scan.files[file].file.name, &cause);
+    let (decoded, decoder) = match content {
+        Content::Text(chunk, decoder) => (decoder.decode(chunk).map_err(failed)?, Some(decoder)),
+        Content::Rows(batch) => (Decoded { batch, rejects: Vec::new(), surprises: Vec::new(), text: None }, None),
     };
     let records = decoded.rows();
-    let Decoded { batch, rejects, surprises } = decoded;
-    Ok(Taken { file, made: hand(file, batch)?, records, rejects, surprises })
+    let Decoded { batch, rejects, surprises, text } = decoded;
+    let whole = || match (decoder.as_deref(), &text) {
+        (Some(Decoder::Csv { whole, .. }), Some(text)) => Ok(whole.decode_again(text).map_err(failed)?.batch),
+        _ => Err(Error::internal("rows are looked up that are no text")),
+    };
+    Ok(Taken { file, made: hand(file, batch, &whole)?, records, rejects, surprises })
 }
 
 /// What is read next, whichever thread comes.
 struct Turns<'a> {
     scan: &'a Scan,
     wanted: Vec<FieldRef>,
-    stretches: &'a [Stretch],
+    unseen: &'a Unseen,
     /// Whether rows are numbered.
     lines: bool,
     /// The next file to open.
@@ -161,14 +167,16 @@ enum Open {
 
 impl<'a> Turns<'a> {
     fn new(scan: &'a Scan, asked: &'a Asked) -> Self {
-        let Asked { schema, stretches } = asked;
+        let Asked { schema, unseen } = asked;
         let cursor = scan.arrivals.as_ref().map(Arrivals::cursor);
         let wanted = |field: &&FieldRef| {
-            schema.column_with_name(field.name()).is_some() || cursor == Some(field.name().as_str())
+            let name = field.name();
+            let is_asked = schema.column_with_name(name).is_some() && !unseen.left.contains(name);
+            is_asked || cursor == Some(name.as_str())
         };
         let wanted = scan.columns.iter().filter(wanted).cloned().collect();
         let lines = schema.column_with_name(ROW).is_some() || scan.arrivals.is_some();
-        Self { scan, wanted, stretches, lines, file: 0, open: None, read: 0, over: false }
+        Self { scan, wanted, unseen, lines, file: 0, open: None, read: 0, over: false }
     }
 
     fn next(&mut self) -> Result<Option<Part>> {
@@ -235,21 +243,28 @@ impl<'a> Turns<'a> {
             return Ok(Decoder::Json(jsonl::Decoder::new(&known, &wanted, lines)));
         }
         let (dialect, columns) = (file.dialect(), names(&file.columns));
-        let decoder = csv::Decoder::keeping(self.stretches, dialect, &columns, &wanted, lines);
-        decoder.map(Decoder::Csv).map_err(|cause| reading(&file.file.name, &cause))
+        let failed = |cause| reading(&file.file.name, &cause);
+        let rows = csv::Decoder::keeping(&self.unseen.stretches, dialect, &columns, &wanted, lines).map_err(failed)?;
+        let unseen = self.unseen.names().cloned().collect::<Vec<_>>();
+        let whole = csv::Decoder::new(dialect, &columns, &unseen, true).map_err(failed)?;
+        Ok(Decoder::Csv { rows, whole })
     }
 }
 
 /// Decodes the text of one file.
 enum Decoder {
-    Csv(csv::Decoder),
+    /// `whole` decodes what `rows` does not, when it is wanted after all.
+    Csv {
+        rows: csv::Decoder,
+        whole: csv::Decoder,
+    },
     Json(jsonl::Decoder),
 }
 
 impl Decoder {
     fn decode(&self, chunk: Chunk) -> outflow_formats::Result<Decoded> {
         match self {
-            Self::Csv(decoder) => decoder.decode(chunk),
+            Self::Csv { rows, .. } => rows.decode(chunk),
             Self::Json(decoder) => decoder.decode(chunk),
         }
     }

@@ -9,8 +9,8 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::Result as QueryResult;
 use datafusion::dataframe::DataFrame;
-use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::SortExpr;
 use futures::StreamExt;
@@ -74,7 +74,8 @@ impl Operator for Unique {
         "Deduplicate"
     }
 
-    fn start(&self, rows: SendableRecordBatchStream, _: SchemaRef, pool: &Arc<dyn MemoryPool>) -> QueryResult<Batches> {
+    fn start(&self, rows: SendableRecordBatchStream, _: SchemaRef, context: &TaskContext) -> QueryResult<Batches> {
+        let pool = context.memory_pool();
         let mut seen =
             Seen { by: self.by.clone(), keys: HashSet::new(), held: MemoryConsumer::new("deduplicate").register(pool) };
         let (place, notes) = (self.place, self.notes.clone());

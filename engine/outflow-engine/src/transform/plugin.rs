@@ -9,18 +9,20 @@ use arrow::compute::take;
 use datafusion::arrow::datatypes::{Field, SchemaRef};
 use datafusion::common::Result as QueryResult;
 use datafusion::dataframe::DataFrame;
-use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use futures::{StreamExt, stream};
+use outflow_formats::workers::threads;
 use outflow_layout::layout::LayoutError;
-use outflow_layout::transform::{Io, MemoryAccount};
+use outflow_layout::transform::{Io, MemoryAccount, Mode};
 use outflow_layout::wasm::{Declared, Transform};
 use outflow_spec::transform::{OnPluginError, PluginTransform};
 
 use super::{Notes, Place, TransformContext, columns};
 use crate::dead_letter::DeadLetter;
 use crate::error::{Error, Result};
-use crate::operator::{self, Batches, Operator};
+use crate::lane::{self, Lane, Told};
+use crate::operator::{self, Batches, Carried, Operator};
 use crate::plugin::Component;
 use crate::reject::Records;
 
@@ -45,8 +47,11 @@ pub(super) async fn apply(
     let mut transform = opened.map_err(|error| refused(error, place))?;
     context.notes.remarks.add(&component.name, transform.take_log());
     let declared = transform.declared().clone();
-    let (fields, origins) = output(frame.schema().as_arrow().fields(), declared.io());
+    let input = frame.schema().as_arrow().fields();
+    let (fields, origins) = output(input, declared.io());
+    let pool = frame.task_ctx().memory_pool().memory_limit();
     let operator = PluginOperator {
+        carried: carried(input, &origins, declared.io()).filter(|_| has_room(&transform, &pool)),
         name: component.name,
         declared,
         origins: origins.into(),
@@ -110,8 +115,28 @@ fn output(input: &[Arc<Field>], io: &Io) -> (Vec<Field>, Vec<Origin>) {
     (fields, origins)
 }
 
+/// Whether there can be a guest for each thread, and room is left for what they make of rows.
+fn has_room(transform: &Transform, pool: &MemoryLimit) -> bool {
+    match *pool {
+        MemoryLimit::Finite(bytes) => threads().saturating_mul(transform.memory()) <= bytes / 2,
+        MemoryLimit::Infinite | MemoryLimit::Unknown => true,
+    }
+}
+
+/// What becomes of columns in lanes, where all that comes of a batch is held at once: none if that may be any number of rows.
+fn carried(input: &[Arc<Field>], origins: &[Origin], io: &Io) -> Option<Carried> {
+    let from = origins.iter().map(|origin| match *origin {
+        Origin::Input(index) => Some(index),
+        Origin::Written(_) => None,
+    });
+    let is_read = |name: &String| io.reads.iter().any(|read| read.name() == name);
+    let reads = (0..input.len()).filter(|&index| is_read(input[index].name())).collect();
+    (io.mode != Mode::Expand).then(|| Carried { from: from.collect(), reads })
+}
+
 struct PluginOperator {
     name: String,
+    carried: Option<Carried>,
     declared: Declared,
     origins: Arc<[Origin]>,
     on_error: OnPluginError,
@@ -131,13 +156,13 @@ impl Operator for PluginOperator {
         "Plugin"
     }
 
-    fn start(
-        &self,
-        rows: SendableRecordBatchStream,
-        schema: SchemaRef,
-        pool: &Arc<dyn MemoryPool>,
-    ) -> QueryResult<Batches> {
-        let account = Account(MemoryConsumer::new(format!("plugin {}", self.name)).register(pool));
+    fn carries(&self) -> Option<&Carried> {
+        self.carried.as_ref()
+    }
+
+    fn start(&self, rows: SendableRecordBatchStream, schema: SchemaRef, context: &TaskContext) -> QueryResult<Batches> {
+        let account = MemoryConsumer::new(format!("plugin {}", self.name)).register(context.memory_pool());
+        let account = Account(account);
         let most = self.declared.io().rows_per_batch;
         let work = Work {
             name: self.name.clone(),
@@ -148,6 +173,7 @@ impl Operator for PluginOperator {
             notes: Arc::clone(&self.notes),
             place: self.place,
             schema,
+            lane: Lane::of(context),
         };
         let pieces = rows.flat_map(move |batch| {
             stream::iter(match batch {
@@ -180,12 +206,13 @@ struct Work {
     notes: Arc<Notes>,
     place: Place,
     schema: SchemaRef,
+    lane: Option<Arc<Lane>>,
 }
 
 impl Work {
     async fn apply(&mut self, batch: &RecordBatch) -> QueryResult<RecordBatch> {
         let answer = self.transform.apply(batch).await;
-        self.notes.remarks.add(&self.name, self.transform.take_log());
+        self.remark()?;
         match answer {
             Ok(applied) => {
                 let refused = applied.refused.iter();
@@ -201,6 +228,16 @@ impl Work {
         }
     }
 
+    /// Tells what the plugin logged.
+    fn remark(&mut self) -> QueryResult<()> {
+        let log = self.transform.take_log();
+        if log.is_empty() {
+            return Ok(());
+        }
+        let told = Told::Log(self.notes.clone(), self.name.clone(), log);
+        lane::tell(self.lane.as_deref(), told).map_err(operator::failed)
+    }
+
     fn reject<'a>(
         &self,
         batch: &RecordBatch,
@@ -209,7 +246,8 @@ impl Work {
         let Some(first) = refused.next() else { return Ok(()) };
         let records = Records::of(batch)?;
         for (row, code, message) in std::iter::once(first).chain(refused) {
-            self.rejects.push(records.reject(row, code, message)).map_err(operator::failed)?;
+            let reject = records.reject(row, code, message);
+            lane::tell(self.lane.as_deref(), Told::Reject(self.rejects.clone(), reject)).map_err(operator::failed)?;
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ struct Kept {
 
 impl Remarks {
     /// Adds what a plugin logged; what is of no weight is left out.
-    pub(super) fn add(&self, plugin: &str, log: Vec<LogLine>) {
+    pub fn add(&self, plugin: &str, log: Vec<LogLine>) {
         for line in log.into_iter().filter(LogLine::is_serious) {
             let told = format!("plugin `{plugin}`: {}", line.message);
             let mut kept = self.kept();

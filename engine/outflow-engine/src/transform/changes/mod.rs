@@ -11,8 +11,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::Result as QueryResult;
 use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
-use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::memory_pool::MemoryPool;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::lit;
 use outflow_spec::transform::ChangesTransform;
 
@@ -79,12 +78,7 @@ impl Operator for Changes {
         "Changes"
     }
 
-    fn start(
-        &self,
-        rows: SendableRecordBatchStream,
-        schema: SchemaRef,
-        pool: &Arc<dyn MemoryPool>,
-    ) -> QueryResult<Batches> {
+    fn start(&self, rows: SendableRecordBatchStream, schema: SchemaRef, context: &TaskContext) -> QueryResult<Batches> {
         if self.begun.swap(true, Ordering::SeqCst) {
             // Two comparisons would write one snapshot.
             return Err(failed(
@@ -93,6 +87,6 @@ impl Operator for Changes {
                     .hint("let the `sql` after `changes` name `input` once, or put it before"),
             ));
         }
-        Ok(Box::pin(Difference::new(self.clone(), rows, schema, pool).batches()))
+        Ok(Box::pin(Difference::new(self.clone(), rows, schema, context.memory_pool()).batches()))
     }
 }

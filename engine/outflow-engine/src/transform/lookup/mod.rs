@@ -11,15 +11,15 @@ use arrow::compute::{filter_record_batch, take};
 use arrow::datatypes::{Field, SchemaRef};
 use datafusion::common::Result as QueryResult;
 use datafusion::dataframe::DataFrame;
-use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::memory_pool::MemoryPool;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use futures::StreamExt;
 use outflow_spec::transform::{LookupTransform, MissingSpec};
 
 use super::{Notes, Place, TransformContext, columns, keys};
 use crate::dead_letter::DeadLetter;
 use crate::error::{Error, Result};
-use crate::operator::{self, Batches, Operator, failed};
+use crate::lane::{self, Lane, Told};
+use crate::operator::{self, Batches, Carried, Operator, failed};
 use crate::reject::Records;
 use table::Table;
 
@@ -48,8 +48,14 @@ pub(super) async fn apply(
     let added = spec.columns.0.iter().zip(&table.fields);
     let added = added.map(|((name, _), field)| field.as_ref().clone().with_name(name)).collect::<Vec<Field>>();
     context.notes.tally.add(place, Join::COUNT, 0);
+    let columns = plan.schema().fields();
+    let carried = Carried {
+        from: (0..columns.len()).map(Some).chain(added.iter().map(|_| None)).collect(),
+        reads: spec.on.0.iter().filter_map(|(name, _)| columns.iter().position(|field| field.name() == name)).collect(),
+    };
     let join = Join {
         on: spec.on.0.iter().map(|(name, _)| name.clone()).collect(),
+        carried: Arc::new(carried),
         on_missing: spec.on_missing,
         table: Arc::new(table),
         rejects: context.rejects.clone(),
@@ -66,6 +72,7 @@ struct Join {
     on: Vec<String>,
     on_missing: MissingSpec,
     table: Arc<Table>,
+    carried: Arc<Carried>,
     rejects: Arc<DeadLetter>,
     notes: Arc<Notes>,
     place: Place,
@@ -76,14 +83,13 @@ impl Operator for Join {
         "Lookup"
     }
 
-    fn start(
-        &self,
-        rows: SendableRecordBatchStream,
-        schema: SchemaRef,
-        _: &Arc<dyn MemoryPool>,
-    ) -> QueryResult<Batches> {
-        let this = self.clone();
-        Ok(rows.map(move |batch| this.join(&batch?, &schema)).boxed())
+    fn carries(&self) -> Option<&Carried> {
+        Some(&self.carried)
+    }
+
+    fn start(&self, rows: SendableRecordBatchStream, schema: SchemaRef, context: &TaskContext) -> QueryResult<Batches> {
+        let (this, lane) = (self.clone(), Lane::of(context));
+        Ok(rows.map(move |batch| this.join(&batch?, &schema, lane.as_deref())).boxed())
     }
 }
 
@@ -91,12 +97,12 @@ impl Join {
     /// The name of the count of rows that found nothing.
     const COUNT: &str = "not_found";
 
-    fn join(&self, batch: &RecordBatch, schema: &SchemaRef) -> QueryResult<RecordBatch> {
+    fn join(&self, batch: &RecordBatch, schema: &SchemaRef, lane: Option<&Lane>) -> QueryResult<RecordBatch> {
         let found = self.table.find(&keys::keys(&keys::columns(batch, &self.on)?)?);
         let missing = (0..found.len()).filter(|row| found[*row].is_none()).collect::<Vec<_>>();
         self.notes.tally.add(self.place, Self::COUNT, missing.len() as u64);
         if !missing.is_empty() {
-            self.tell(batch, &missing)?;
+            self.tell(batch, &missing, lane)?;
         }
         let rows = UInt32Array::from(found);
         let added = self.table.columns.iter().map(|column| Ok(take(column, &rows, None)?));
@@ -111,7 +117,7 @@ impl Join {
     }
 
     /// What is to be said of rows that found nothing. Their keys may be personal: an error names their places.
-    fn tell(&self, batch: &RecordBatch, missing: &[usize]) -> QueryResult<()> {
+    fn tell(&self, batch: &RecordBatch, missing: &[usize], lane: Option<&Lane>) -> QueryResult<()> {
         let on = self.on.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         match self.on_missing {
             MissingSpec::Keep | MissingSpec::Drop => {}
@@ -127,7 +133,8 @@ impl Join {
                 let records = Records::of(batch)?;
                 for row in missing {
                     let message = format!("the lookup has no row for {on}");
-                    self.rejects.push(records.reject(*row, "lookup/not-found", &message)).map_err(failed)?;
+                    let reject = records.reject(*row, "lookup/not-found", &message);
+                    lane::tell(lane, Told::Reject(self.rejects.clone(), reject)).map_err(failed)?;
                 }
             }
         }

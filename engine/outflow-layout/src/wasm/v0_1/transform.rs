@@ -116,6 +116,11 @@ impl Transform {
         &self.declared.io
     }
 
+    /// Bytes of memory that its guest has by now.
+    pub fn memory(&self) -> usize {
+        self.running.as_ref().map_or(0, |running| running.store.data().memory.used)
+    }
+
     /// What was logged since the last time this was asked.
     pub fn take_log(&mut self) -> Vec<LogLine> {
         std::mem::take(&mut self.log)
