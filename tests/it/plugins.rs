@@ -151,11 +151,25 @@ fn guests_side_by_side() {
     }
     assert!(text.len() > 10 << 20);
     fs::write(folder.path().join("contacts.csv"), text).unwrap();
-    run(folder.path()).expect_code(0);
-    assert!(delivered(folder.path()) == expected, "the rows are not those expected, or not in their order");
-    let letters = rejects(folder.path());
+    let arguments = ["run", "pipeline.yaml", "--at", "2017-03-14T17:54:13Z", "--memory"];
+    // There is no room for two guests in the second one.
+    for memory in ["512MiB", "32MiB"] {
+        Outflow::in_folder(folder.path()).args(arguments).args([memory]).run().expect_code(0);
+        assert!(
+            delivered(folder.path()) == expected,
+            "{memory}: the rows are not those expected, or not in their order"
+        );
+        check_rejects(folder.path(), ROWS, bad, &filler);
+        for made in ["out", ".outflow"] {
+            fs::remove_dir_all(folder.path().join(made)).unwrap();
+        }
+    }
+}
+
+fn check_rejects(folder: &Path, rows: usize, bad: impl Fn(usize) -> bool, filler: &str) {
+    let letters = rejects(folder);
     let told = letters.iter().map(|letter| (letter["row"].as_u64().unwrap(), letter["record"].clone()));
-    let wanted = (0..ROWS).filter(|id| bad(*id)).map(|id| {
+    let wanted = (0..rows).filter(|id| bad(*id)).map(|id| {
         let phone = format!("{id},{filler}");
         (id as u64 + 2, serde_json::json!({"id": id.to_string(), "mail": format!("nobody {id}"), "phone": phone}))
     });
@@ -195,6 +209,14 @@ fn failing_batches() {
         assert!(letters.iter().all(|letter| letter["code"] == "plugin/failed"), "{letters:?}");
         assert!(letters[0]["message"].as_str().unwrap().contains(message), "{letters:?}");
     }
+    // What is told of a row before its batch fails is told; and a guest is not asked about no rows.
+    let rule = |when: &str| format!("  - reject: \"{when}\"\n");
+    let folder = project(&(rule("id = '2'") + &evil("panic", "")), FILES);
+    assert_eq!(run(folder.path()).code, Some(3));
+    assert_eq!(rejects(folder.path()).len(), 1);
+    let folder = project(&(rule("id < '9'") + &evil("panic", "")), FILES);
+    run(folder.path()).expect_code(0);
+    assert_eq!(rejects(folder.path()).len(), 3);
     // A filter: the untouched columns follow the row that stays.
     let folder = project(&evil("filter", ""), FILES);
     run(folder.path()).expect_code(0);

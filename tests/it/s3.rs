@@ -7,6 +7,31 @@ use crate::support::moto::Moto;
 use crate::support::process::{Outcome, Outflow};
 use crate::support::strict_s3::{self, Action, Fault, StrictS3};
 
+/// Objects that are worth several threads, of which any may come to open one.
+#[test]
+fn large_objects_are_a_source() {
+    let moto = Moto::start(&["feeds"]);
+    let put = "
+for name in 'abc':
+    rows = ''.join(f'{name}{row},{\"x\" * 60}\\n' for row in range(100_000))
+    s3.put_object(Bucket='feeds', Key=f'in/{name}.csv', Body='id,filler\\n' + rows)
+";
+    moto.boto3(put, &[]).expect_code(0);
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = format!(
+        "version: 1\nname: s3\nsource:\n  files: {{path: \"s3://feeds/in/*.csv\", s3: {{endpoint: \"{}\", \
+         access_key_id: \"${{env:KEY}}\", secret_access_key: \"${{env:SECRET}}\"}}}}\nlayout:\n  files: {{path: \"{{{{ at | \
+         date('%Y') }}}}.csv\", format: csv, columns: [id]}}\nsink: {{local: {{path: out}}}}\n",
+        moto.endpoint()
+    );
+    std::fs::write(folder.path().join("s3.yaml"), pipeline).unwrap();
+    let run = Outflow::in_folder(folder.path()).args(["run", "s3.yaml", "--at", "2026-09-01T00:00:00Z"]);
+    run.env("KEY", &moto.access_key).env("SECRET", &moto.secret_key).run().expect_code(0);
+    let delivered = std::fs::read_to_string(folder.path().join("out/2026.csv")).unwrap();
+    let ids = ["a", "b", "c"].into_iter().flat_map(|name| (0..100_000).map(move |row| format!("{name}{row}")));
+    assert!(delivered.lines().skip(1).eq(ids), "the rows are not those of the objects, in their order");
+}
+
 /// A folder with two contacts and a pipeline for an S3 service.
 struct Feed {
     folder: tempfile::TempDir,

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::execution::TaskContext;
-use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit};
 use datafusion::physical_plan::common::spawn_buffered;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::future::{try_join_all, try_join3};
 use jiff::Timestamp;
 use outflow_formats::format::Compression;
+use outflow_formats::workers::threads;
 use outflow_layout::layout::{Dataset, Layout, Output};
 use outflow_spec::delivery::OnEmpty;
 use tokio::sync::Mutex;
@@ -213,8 +214,12 @@ struct Ready {
     context: Arc<TaskContext>,
 }
 
-/// The files that lanes begin with, and what is read of them.
-type Begun = (Arc<FilesTable>, Asked);
+/// What lanes begin with.
+struct Begun {
+    table: Arc<FilesTable>,
+    asked: Asked,
+    most: usize,
+}
 
 impl Writing<'_> {
     /// Writes the files of every output, in one pass over the source.
@@ -237,23 +242,35 @@ impl Writing<'_> {
         // Plans are made from the files up to the source, so that each knows its readers; rows flow the other way.
         let pass = tee.plan().await.map_err(Error::while_running)?;
         let read = source.plan().await.map_err(Error::while_running)?;
-        let carries = pass.carries() && read.carries() && ready.iter().all(|ready| lane::carries(ready.plan.as_ref()));
-        let lanes = table.carries().filter(|_| carries).map(|files| {
-            let unseen = ready.first().map(|ready| {
-                let plans = [read.plan(), pass.plan(), ready.plan.as_ref()];
-                let (columns, format) = (ready.laid.schema.fields().len(), &ready.laid.output.format);
-                Unseen::of(&plans, columns, files.files(), format)
-            });
-            (files.clone(), Asked { schema: lane::beginning(read.plan()), unseen: unseen.unwrap_or_default() })
-        });
+        let mut lanes = match ready.as_slice() {
+            [ready] if pass.carries() && read.carries() => self.lanes(table, [read.plan(), pass.plan()], ready),
+            _ => None,
+        };
         let (read, pass) = (read.start()?, pass.start()?);
-        let begin = |ready| self.begin(ready, beside, lanes.clone());
+        let begin = |ready| self.begin(ready, beside, lanes.take());
         let planned = ready.into_iter().map(begin).collect::<Result<Vec<_>>>()?;
         let writes = planned.into_iter().enumerate().map(|(number, planned)| spool.write(planned, layout, number));
         // The first failure of any ends all.
         let passed = try_join3(read.ended(), pass.ended(), try_join_all(writes)).await;
         let ((), (), files) = passed.map_err(Error::while_running)?;
         Ok(files.into_iter().flatten().collect())
+    }
+
+    /// What lanes to a lone output begin with, if its plan lets there be any, and memory as many as are worth it.
+    fn lanes(&self, table: &InputTable, before: [&dyn ExecutionPlan; 2], ready: &Ready) -> Option<Begun> {
+        let table = table.carries().filter(|_| lane::carries(ready.plan.as_ref()))?;
+        let plans = [before[0], before[1], ready.plan.as_ref()];
+        let pool = self.session.runtime_env().memory_pool.clone();
+        let room = match pool.memory_limit() {
+            MemoryLimit::Finite(bytes) => bytes.saturating_sub(pool.reserved()) / 2,
+            MemoryLimit::Infinite | MemoryLimit::Unknown => usize::MAX,
+        };
+        let holds = plans.iter().map(|plan| lane::holds(*plan)).sum();
+        let most = room.checked_div(holds).unwrap_or(usize::MAX);
+        let (columns, format) = (ready.laid.schema.fields().len(), &ready.laid.output.format);
+        let unseen = Unseen::of(&plans, columns, table.files(), format);
+        let asked = Asked { schema: lane::beginning(plans[0]), unseen };
+        (most >= threads().min(2)).then(|| Begun { table: table.clone(), asked, most })
     }
 
     async fn ready(&self, rows: DataFrame, output: Output) -> Result<Ready> {
@@ -274,7 +291,9 @@ impl Writing<'_> {
     fn begin(&self, ready: Ready, beside: bool, lanes: Option<Begun>) -> Result<PlannedOutput> {
         let Ready { laid, plan, context } = ready;
         let rows = match lanes {
-            Some((table, asked)) => Flow::Lanes(Lanes { table, asked, road: Road::new(plan, context) }),
+            Some(Begun { table, asked, most }) => {
+                Flow::Lanes(Lanes { table, asked, road: Road::new(plan, context, most) })
+            }
             None => {
                 let rows = execute_stream(plan, context).map_err(|cause| running(cause).while_running())?;
                 Flow::Batches(if beside { spawn_buffered(rows, WAITING) } else { rows })

@@ -47,6 +47,12 @@ pub fn input(plan: &dyn ExecutionPlan) -> Option<&dyn ExecutionPlan> {
     }
 }
 
+/// Bytes of memory that a plan which carries holds in each lane, beside the batch that is on its way.
+pub fn holds(plan: &dyn ExecutionPlan) -> usize {
+    let own = operator::carried(plan).map_or(0, |(_, carried)| carried.holds);
+    own.saturating_add(input(plan).map_or(0, holds))
+}
+
 /// The columns that a plan which carries begins with.
 pub fn beginning(plan: &dyn ExecutionPlan) -> SchemaRef {
     input(plan).map_or_else(|| plan.schema(), beginning)
@@ -75,13 +81,15 @@ impl Told {
 
 /// Shows in the rows that are left out what nothing looked at, which `whole` reads.
 pub fn show(told: &mut [Told], unseen: &Unseen, whole: &Whole) -> Result<()> {
-    let mut rejects = told.iter_mut().filter_map(|told| match told {
+    let rejects = told.iter_mut().filter_map(|told| match told {
         Told::Reject(_, reject) => Some(reject),
         Told::Log(..) => None,
     });
-    let Some(first) = rejects.next().filter(|_| *unseen != Unseen::default()) else { return Ok(()) };
-    let whole = whole()?;
-    std::iter::once(first).chain(rejects).try_for_each(|reject| unseen.show(reject, &whole))
+    let rejects = rejects.collect::<Vec<_>>();
+    if rejects.is_empty() || *unseen == Unseen::default() {
+        return Ok(());
+    }
+    unseen.show(rejects, &whole()?)
 }
 
 /// What is on its way in one lane.
@@ -129,16 +137,18 @@ pub fn tell(lane: Option<&Lane>, told: Told) -> Result<()> {
     }
 }
 
-/// A plan, to be executed in any number of lanes.
+/// A plan, to be executed in lanes.
 pub struct Road {
     plan: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
+    /// How many lanes there may be.
+    pub most: usize,
 }
 
 impl Road {
     /// The road of a plan whose every part carries.
-    pub fn new(plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Self {
-        Self { plan, context }
+    pub fn new(plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>, most: usize) -> Self {
+        Self { plan, context, most }
     }
 
     /// Opens one more lane.
@@ -162,14 +172,13 @@ pub struct Carrier {
 }
 
 impl Carrier {
-    /// What the plans make of a batch, and what is to be told of its rows.
-    pub fn carry(&mut self, batch: RecordBatch) -> Result<(Vec<RecordBatch>, Vec<Told>)> {
-        let has_rows = batch.num_rows() > 0;
+    /// What the plans make of a batch, and what is to be told of its rows, even if they fail.
+    pub fn carry(&mut self, batch: RecordBatch) -> (Result<Vec<RecordBatch>>, Vec<Told>) {
         *lock(&self.lane.batch) = Some(batch);
         self.lane.empty.store(false, Ordering::Relaxed);
         let mut made = Vec::with_capacity(1);
         let (rows, lane) = (&mut self.rows, &self.lane);
-        let carried = future::poll_fn(|context| {
+        let carried = self.runtime.block_on(future::poll_fn(|context| {
             loop {
                 match rows.poll_next_unpin(context) {
                     Poll::Ready(Some(batch)) => made.push(batch.map_err(running)?),
@@ -178,12 +187,8 @@ impl Carrier {
                     Poll::Pending => return Poll::Pending,
                 }
             }
-        });
-        self.runtime.block_on(carried)?;
-        if has_rows && made.is_empty() {
-            return Err(Error::internal("a plan made no batch of a batch"));
-        }
-        Ok((made, std::mem::take(&mut *lock(&self.lane.told))))
+        }));
+        (carried.map(|()| made), std::mem::take(&mut *lock(&self.lane.told)))
     }
 }
 

@@ -14,6 +14,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use outflow_formats::csv::{Member, Stretch};
 use outflow_formats::format::Format;
@@ -36,8 +37,8 @@ pub struct Unseen {
 }
 
 impl Unseen {
-    /// Finds the columns among those of files that nothing looks at in plans that carry, the first plan first. Of what the
-    /// last one makes the first `written` columns are written.
+    /// Finds the columns among those of files that nothing looks at in plans that are executed in lanes, the first plan
+    /// first. Of what the last one makes the first `written` columns are written.
     pub fn of(plans: &[&dyn ExecutionPlan], written: usize, files: &[KnownFile], format: &Format) -> Self {
         let is_csv = |file: &KnownFile| matches!(file.format, SourceFormat::Csv | SourceFormat::Tsv);
         let (Some(first), Some(plan)) = (files.first(), plans.first()) else { return Self::default() };
@@ -70,23 +71,25 @@ impl Unseen {
         Self { stretches, left }
     }
 
-    /// The columns whose cells a batch does not hold.
+    /// The columns whose cells a batch does not hold, in the order in which they are read to be shown.
     pub fn names(&self) -> impl Iterator<Item = &String> {
         let members = self.stretches.iter().flat_map(|stretch| &stretch.columns);
         members.filter(|member| !member.read).map(|member| &member.name).chain(&self.left)
     }
 
-    /// Shows in a row that is left out what it has in these columns. `whole` has them, and the lines of the rows.
-    pub fn show(&self, reject: &mut Reject, whole: &RecordBatch) -> Result<()> {
+    /// Shows in rows that are left out what they have in these columns. `whole` has them, and the lines of the rows.
+    pub fn show(&self, rejects: Vec<&mut Reject>, whole: &RecordBatch) -> Result<()> {
+        let lost = || Error::internal("a row that is left out is not found again");
         let lines = whole.column_by_name(ROW).and_then(|lines| lines.as_primitive_opt::<UInt64Type>());
-        let row = lines.zip(reject.row).and_then(|(lines, row)| lines.values().binary_search(&row).ok());
-        let (Some(row), Value::Object(record)) = (row, &mut reject.record) else {
-            return Err(Error::internal("a row that is left out is not found again"));
-        };
-        for name in self.names() {
-            let cells = whole.column_by_name(name).and_then(|column| column.as_string_view_opt());
-            if let (Some(shown), Some(cells)) = (record.get_mut(name), cells) {
-                *shown = if cells.is_valid(row) { cells.value(row).into() } else { Value::Null };
+        let lines = lines.ok_or_else(lost)?.values();
+        let cells = whole.columns().iter().map(|column| column.as_string_view_opt());
+        let cells = self.names().zip(cells).collect::<Vec<_>>();
+        for reject in rejects {
+            let row = reject.row.and_then(|row| lines.binary_search(&row).ok()).ok_or_else(lost)?;
+            for (name, cells) in &cells {
+                if let (Some(shown), Some(cells)) = (reject.record.get_mut(name.as_str()), cells) {
+                    *shown = if cells.is_valid(row) { cells.value(row).into() } else { Value::Null };
+                }
             }
         }
         Ok(())
@@ -142,8 +145,12 @@ impl Way {
     /// What a plan makes of the columns below it, of which it takes some by their names.
     fn follow(&mut self, plan: &dyn ExecutionPlan, below: &Columns) -> Columns {
         let Some(input) = lane::input(plan) else {
-            let known = |name: &str| below.schema.index_of(name).ok().and_then(|place| below.origins[place]);
-            let origins = plan.schema().fields().iter().map(|field| known(field.name())).collect();
+            let place = |name: &str| below.schema.index_of(name).ok();
+            let places = plan.schema().fields().iter().map(|field| place(field.name())).collect::<Vec<_>>();
+            if places.contains(&None) {
+                self.seen.fill(true);
+            }
+            let origins = places.into_iter().map(|place| below.origins[place?]).collect();
             return Columns { schema: plan.schema(), origins };
         };
         let input = self.follow(input, below);
@@ -162,6 +169,9 @@ impl Way {
             self.show(&input);
             input.origins
         } else {
+            if !(plan as &dyn Any).is::<CooperativeExec>() {
+                self.seen.fill(true);
+            }
             input.origins
         };
         Columns { schema: plan.schema(), origins }

@@ -46,6 +46,8 @@ pub struct Carried {
     pub from: Vec<Option<usize>>,
     /// The columns of its input that it reads.
     pub reads: Vec<usize>,
+    /// Bytes of memory that it holds while it works on one input.
+    pub holds: usize,
 }
 
 /// Lays an operator over a plan. It gives the columns of the plan, and those added after them.

@@ -171,7 +171,7 @@ pub struct Scan {
 impl table::Scan for Scan {
     fn stream(self: Arc<Self>, schema: SchemaRef) -> SendableRecordBatchStream {
         let asked = Asked { schema: schema.clone(), unseen: Unseen::default() };
-        let arriving = Arriving::start(&self, asked.clone(), || Ok(Box::new(|_, batch, _| Ok(batch))));
+        let arriving = Arriving::start(&self, asked.clone(), usize::MAX, || Ok(Box::new(|_, batch, _| Ok(batch))));
         let left = self.reading.limit.unwrap_or(usize::MAX);
         let state = Batches { scan: self, asked, arriving, left };
         let batches = futures::stream::try_unfold(state, |mut state| async move {
@@ -237,13 +237,13 @@ impl Table<Scan> {
     ) -> BoxStream<'static, Result<T>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let (scan, asked_for) = (self.scan.clone(), Arc::new(asked.clone()));
-        let arriving = Arriving::start(&self.scan, asked, move || {
+        let arriving = Arriving::start(&self.scan, asked, road.most, move || {
             let (mut carrier, finish) = (road.open()?, finish.clone());
             let (scan, asked) = (scan.clone(), asked_for.clone());
             Ok(Box::new(move |file, batch, whole| {
-                let (batches, mut told) = carrier.carry(scan.complete(&asked, file, batch)?)?;
+                let (carried, mut told) = carrier.carry(scan.complete(&asked, file, batch)?);
                 lane::show(&mut told, &asked.unseen, whole)?;
-                let made = batches.into_iter().map(&finish).collect::<Result<Vec<_>>>()?;
+                let made = carried.and_then(|batches| batches.into_iter().map(&finish).collect::<Result<Vec<_>>>());
                 Ok((made, told))
             }))
         });
@@ -253,7 +253,7 @@ impl Table<Scan> {
             let Taken { file, made: (made, told), records, rejects, surprises } = taken;
             scan.note(file, records, &rejects, &surprises)?;
             told.into_iter().try_for_each(Told::tell)?;
-            Ok(Some((futures::stream::iter(made.into_iter().map(Ok)), (scan, arriving))))
+            Ok(Some((futures::stream::iter(made?.into_iter().map(Ok)), (scan, arriving))))
         })
         .try_flatten()
         .boxed()

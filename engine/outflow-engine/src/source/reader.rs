@@ -11,6 +11,7 @@ use outflow_formats::reject::{Decoded, Reject};
 use outflow_formats::workers::threads;
 use outflow_formats::{csv, jsonl, parquet};
 use outflow_spec::source::SourceFormat;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -51,11 +52,16 @@ pub struct Arriving<T> {
 }
 
 impl<T: Send + 'static> Arriving<T> {
-    /// Starts to read what is asked for; `hand` makes the hand of a thread.
-    pub fn start(scan: &Arc<Scan>, asked: Asked, hand: impl Fn() -> Result<Hand<T>> + Send + Sync + 'static) -> Self {
+    /// Starts to read what is asked for, on at most so many threads; `hand` makes the hand of one.
+    pub fn start(
+        scan: &Arc<Scan>,
+        asked: Asked,
+        most: usize,
+        hand: impl Fn() -> Result<Hand<T>> + Send + Sync + 'static,
+    ) -> Self {
         let (sender, pending) = mpsc::channel(2 * threads());
         let scan = scan.clone();
-        let reader = tokio::task::spawn_blocking(move || read(&scan, &asked, &hand, &sender));
+        let reader = tokio::task::spawn_blocking(move || read(&scan, &asked, most, &hand, &sender));
         Self { pending, reader: Some(reader) }
     }
 
@@ -78,6 +84,7 @@ const BYTES_OF_THREAD: u64 = 4 << 20;
 fn read<T: Send>(
     scan: &Scan,
     asked: &Asked,
+    most: usize,
     hand: &(impl Fn() -> Result<Hand<T>> + Sync),
     sender: &mpsc::Sender<Pending<T>>,
 ) -> Result<()> {
@@ -108,9 +115,15 @@ fn read<T: Send>(
         Ok(())
     };
     let bytes: u64 = scan.files.iter().map(|file| file.file.size).sum();
-    let threads = threads().min(1 + (bytes / BYTES_OF_THREAD) as usize);
+    let threads = threads().min(1 + (bytes / BYTES_OF_THREAD) as usize).min(most);
+    // Objects of a bucket arrive by the runtime, whichever thread reads them.
+    let runtime = Handle::current();
+    let other = || {
+        let _entered = runtime.enter();
+        work()
+    };
     std::thread::scope(|scope| {
-        let others = (1..threads).map(|_| scope.spawn(work)).collect::<Vec<_>>();
+        let others = (1..threads).map(|_| scope.spawn(other)).collect::<Vec<_>>();
         let stopped = |_| Err(Error::internal("a reader stopped"));
         std::iter::once(work())
             .chain(others.into_iter().map(|other| other.join().unwrap_or_else(stopped)))

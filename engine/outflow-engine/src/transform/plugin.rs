@@ -9,11 +9,10 @@ use arrow::compute::take;
 use datafusion::arrow::datatypes::{Field, SchemaRef};
 use datafusion::common::Result as QueryResult;
 use datafusion::dataframe::DataFrame;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use futures::{StreamExt, stream};
-use outflow_formats::workers::threads;
-use outflow_layout::layout::LayoutError;
+use outflow_layout::layout::{LayoutError, LogLine};
 use outflow_layout::transform::{Io, MemoryAccount, Mode};
 use outflow_layout::wasm::{Declared, Transform};
 use outflow_spec::transform::{OnPluginError, PluginTransform};
@@ -49,9 +48,8 @@ pub(super) async fn apply(
     let declared = transform.declared().clone();
     let input = frame.schema().as_arrow().fields();
     let (fields, origins) = output(input, declared.io());
-    let pool = frame.task_ctx().memory_pool().memory_limit();
     let operator = PluginOperator {
-        carried: carried(input, &origins, declared.io()).filter(|_| has_room(&transform, &pool)),
+        carried: carried(input, &origins, &transform),
         name: component.name,
         declared,
         origins: origins.into(),
@@ -115,23 +113,21 @@ fn output(input: &[Arc<Field>], io: &Io) -> (Vec<Field>, Vec<Origin>) {
     (fields, origins)
 }
 
-/// Whether there can be a guest for each thread, and room is left for what they make of rows.
-fn has_room(transform: &Transform, pool: &MemoryLimit) -> bool {
-    match *pool {
-        MemoryLimit::Finite(bytes) => threads().saturating_mul(transform.memory()) <= bytes / 2,
-        MemoryLimit::Infinite | MemoryLimit::Unknown => true,
-    }
-}
+/// Bytes by which a guest is expected to grow for a chunk of rows: what it reads of it, what it answers, and its work.
+const GROWTH: usize = 8 << 20;
 
-/// What becomes of columns in lanes, where all that comes of a batch is held at once: none if that may be any number of rows.
-fn carried(input: &[Arc<Field>], origins: &[Origin], io: &Io) -> Option<Carried> {
+/// What becomes of columns in lanes, where all that comes of a batch is held at once: none if that may be any number of
+/// rows.
+fn carried(input: &[Arc<Field>], origins: &[Origin], transform: &Transform) -> Option<Carried> {
+    let io = transform.declared().io();
     let from = origins.iter().map(|origin| match *origin {
         Origin::Input(index) => Some(index),
         Origin::Written(_) => None,
     });
     let is_read = |name: &String| io.reads.iter().any(|read| read.name() == name);
     let reads = (0..input.len()).filter(|&index| is_read(input[index].name())).collect();
-    (io.mode != Mode::Expand).then(|| Carried { from: from.collect(), reads })
+    let holds = transform.memory() + GROWTH;
+    (io.mode != Mode::Expand).then(|| Carried { from: from.collect(), reads, holds })
 }
 
 struct PluginOperator {
@@ -228,9 +224,10 @@ impl Work {
         }
     }
 
-    /// Tells what the plugin logged.
+    /// Tells what the plugin logged of weight.
     fn remark(&mut self) -> QueryResult<()> {
-        let log = self.transform.take_log();
+        let mut log = self.transform.take_log();
+        log.retain(LogLine::is_serious);
         if log.is_empty() {
             return Ok(());
         }

@@ -139,7 +139,7 @@ async fn an_operator_looks_at_what_it_reads() {
     let looked = |rows: DataFrame, _| {
         let fields = rows.schema().fields().iter().map(|field| field.as_ref().clone()).collect::<Vec<_>>();
         let from = (0..fields.len()).map(|place| Some(place).filter(|place| *place > 0)).collect();
-        operator::with_columns(rows, fields, Arc::new(Looking(Carried { from, reads: vec![2] }))).unwrap()
+        operator::with_columns(rows, fields, Arc::new(Looking(Carried { from, reads: vec![2], holds: 0 }))).unwrap()
     };
     let columns = || columns(&["a", "b", "c", "d"]);
     assert_eq!(found(looked, columns(), csv()).await, ["1: b* c+ d", "left: a e f"]);
@@ -180,10 +180,10 @@ fn a_row_is_found_again_by_its_line() {
     };
     for (row, cell) in [(7, json!("z")), (3, Value::Null)] {
         let mut shown = reject(Some(row));
-        unseen.show(&mut shown, &whole).unwrap();
+        unseen.show(vec![&mut shown], &whole).unwrap();
         assert_eq!(shown.record, json!({"a": "1", "b": cell, "c": null}));
     }
     for row in [Some(4), None] {
-        assert!(unseen.show(&mut reject(row), &whole).is_err());
+        assert!(unseen.show(vec![&mut reject(row)], &whole).is_err());
     }
 }

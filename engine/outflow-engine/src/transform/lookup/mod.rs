@@ -52,6 +52,8 @@ pub(super) async fn apply(
     let carried = Carried {
         from: (0..columns.len()).map(Some).chain(added.iter().map(|_| None)).collect(),
         reads: spec.on.0.iter().filter_map(|(name, _)| columns.iter().position(|field| field.name() == name)).collect(),
+        // All share the table.
+        holds: 0,
     };
     let join = Join {
         on: spec.on.0.iter().map(|(name, _)| name.clone()).collect(),
