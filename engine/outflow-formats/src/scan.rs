@@ -49,6 +49,8 @@ pub(crate) struct Index {
     pub(crate) regular: bool,
     /// Whether a line end stands inside quotes.
     pub(crate) quoted_lines: bool,
+    /// Whether every line end is known to be one LF.
+    pub(crate) feeds: bool,
     /// Whether the text ends inside quotes.
     pub(crate) open: bool,
     /// Line ends up to the end of the last record that a line end ends, those inside quotes included.
@@ -106,6 +108,7 @@ impl Index {
         self.malformed.clear();
         self.regular = true;
         self.quoted_lines = false;
+        self.feeds = false;
         self.open = false;
         self.lines = 0;
     }
@@ -170,6 +173,8 @@ struct Carry {
 struct Block {
     /// Line ends, CRLF as its CR, wherever they stand.
     lines: u64,
+    /// Carriage returns.
+    returns: u64,
     /// Line ends outside quotes.
     terminators: u64,
     /// Delimiters outside quotes.
@@ -205,7 +210,7 @@ impl Carry {
         self.after_mark = neighbours >> 63;
         self.after_close = closing >> 63;
         self.after_return = returns >> 63;
-        Block { lines, terminators: lines & !inside, delimiters: delimiters & !inside, irregular }
+        Block { lines, returns, terminators: lines & !inside, delimiters: delimiters & !inside, irregular }
     }
 }
 
@@ -270,7 +275,7 @@ impl Work for Fill<'_> {
 fn fill_with<K: Kernel>(kernel: K, index: &mut Index, bytes: &[u8], marks: Marks) {
     index.clear();
     let mut carry = Carry::start();
-    let (mut irregular, mut quoted_lines, mut lines) = (0, 0, 0);
+    let (mut irregular, mut quoted_lines, mut returns, mut lines) = (0, 0, 0, 0);
     let (mut count, mut records) = (0, 0);
     let mut last = [0; 64];
     let mut blocks = Blocks::new(bytes, &mut last);
@@ -285,6 +290,7 @@ fn fill_with<K: Kernel>(kernel: K, index: &mut Index, bytes: &[u8], marks: Marks
             let found = carry.block(kernel, block, marks, valid);
             irregular |= found.irregular;
             quoted_lines |= found.lines & !found.terminators;
+            returns |= found.returns;
             let all = found.terminators | found.delimiters;
             let mut terminators = found.terminators;
             if terminators != 0 {
@@ -307,6 +313,7 @@ fn fill_with<K: Kernel>(kernel: K, index: &mut Index, bytes: &[u8], marks: Marks
     index.records = records;
     index.regular = irregular == 0;
     index.quoted_lines = quoted_lines != 0;
+    index.feeds = returns == 0;
     index.open = carry.inside != 0;
 }
 
