@@ -165,7 +165,9 @@ impl Way {
                 collect_columns(expression).iter().for_each(|column| self.see(input.origins[column.index()]));
                 Ok(TreeNodeRecursion::Continue)
             });
-            looked.expect("nothing here fails");
+            if looked.is_err() {
+                self.seen.fill(true);
+            }
             self.show(&input);
             input.origins
         } else {

@@ -106,6 +106,8 @@ def _summary(results, measured):
         # A plugin is measured against the same work without it.
         base = figures(results, "w1").get("outflow") if name == "w1-plugin" else cases.get("roofline")
         label = "× W1 without it" if name == "w1-plugin" else ""
+        if base and base["run"] != ours["run"]:
+            label += ", of another run"
         most = {"w1-plugin": 1.5}.get(name, WORKLOADS[name].at_most)
         peers = [sample for engine, sample in cases.items() if engine not in OURS]
         best = {key: min(peers, key=lambda sample: sample[key]) if peers else None for key in ("cpu", "wall")}

@@ -110,7 +110,7 @@ fn read<T: Send>(
         let mut hand = hand()?;
         while let Some((part, made)) = next()? {
             // Nobody waits for it if the rows are enough.
-            let _ = made.send(take(scan, part, &mut hand));
+            let _ = made.send(take(scan, asked, part, &mut hand));
         }
         Ok(())
     };
@@ -142,18 +142,21 @@ enum Content {
     Rows(RecordBatch),
 }
 
-fn take<T>(scan: &Scan, part: Part, hand: &mut Hand<T>) -> Result<Taken<T>> {
+fn take<T>(scan: &Scan, asked: &Asked, part: Part, hand: &mut Hand<T>) -> Result<Taken<T>> {
     let Part { file, content } = part;
-    let failed = |cause| reading(&scan.files[file].file.name, &cause);
-    let (decoded, decoder) = match content {
-        Content::Text(chunk, decoder) => (decoder.decode(chunk).map_err(failed)?, Some(decoder)),
-        Content::Rows(batch) => (Decoded { batch, rejects: Vec::new(), surprises: Vec::new(), text: None }, None),
+    let known = &scan.files[file];
+    let failed = |cause| reading(&known.file.name, &cause);
+    let decoded = match content {
+        Content::Text(chunk, decoder) => decoder.decode(chunk).map_err(failed)?,
+        Content::Rows(batch) => Decoded { batch, rejects: Vec::new(), surprises: Vec::new(), text: None },
     };
     let records = decoded.rows();
     let Decoded { batch, rejects, surprises, text } = decoded;
-    let whole = || match (decoder.as_deref(), &text) {
-        (Some(Decoder::Csv { whole, .. }), Some(text)) => Ok(whole.decode_again(text).map_err(failed)?.batch),
-        _ => Err(Error::internal("rows are looked up that are no text")),
+    let whole = || {
+        let text = text.as_ref().ok_or_else(|| Error::internal("rows are looked up that are no text"))?;
+        let unseen = asked.unseen.names().cloned().collect::<Vec<_>>();
+        let decoder = csv::Decoder::new(known.dialect(), &names(&known.columns), &unseen, true).map_err(failed)?;
+        Ok(decoder.decode_again(text).map_err(failed)?.batch)
     };
     Ok(Taken { file, made: hand(file, batch, &whole)?, records, rejects, surprises })
 }
@@ -249,35 +252,31 @@ impl<'a> Turns<'a> {
     }
 
     fn decoder(&self, file: &KnownFile) -> Result<Decoder> {
-        let names = |fields: &[FieldRef]| fields.iter().map(|field| field.name().clone()).collect::<Vec<_>>();
         let (wanted, lines) = (names(&self.wanted), self.lines);
         if file.format == SourceFormat::Jsonl {
             let known = self.scan.columns.iter().map(heads::json_column).collect::<Vec<_>>();
             return Ok(Decoder::Json(jsonl::Decoder::new(&known, &wanted, lines)));
         }
         let (dialect, columns) = (file.dialect(), names(&file.columns));
-        let failed = |cause| reading(&file.file.name, &cause);
-        let rows = csv::Decoder::keeping(&self.unseen.stretches, dialect, &columns, &wanted, lines).map_err(failed)?;
-        let unseen = self.unseen.names().cloned().collect::<Vec<_>>();
-        let whole = csv::Decoder::new(dialect, &columns, &unseen, true).map_err(failed)?;
-        Ok(Decoder::Csv { rows, whole })
+        let decoder = csv::Decoder::keeping(&self.unseen.stretches, dialect, &columns, &wanted, lines);
+        decoder.map(Decoder::Csv).map_err(|cause| reading(&file.file.name, &cause))
     }
+}
+
+fn names(fields: &[FieldRef]) -> Vec<String> {
+    fields.iter().map(|field| field.name().clone()).collect()
 }
 
 /// Decodes the text of one file.
 enum Decoder {
-    /// `whole` decodes what `rows` does not, when it is wanted after all.
-    Csv {
-        rows: csv::Decoder,
-        whole: csv::Decoder,
-    },
+    Csv(csv::Decoder),
     Json(jsonl::Decoder),
 }
 
 impl Decoder {
     fn decode(&self, chunk: Chunk) -> outflow_formats::Result<Decoded> {
         match self {
-            Self::Csv { rows, .. } => rows.decode(chunk),
+            Self::Csv(decoder) => decoder.decode(chunk),
             Self::Json(decoder) => decoder.decode(chunk),
         }
     }

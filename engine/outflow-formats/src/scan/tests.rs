@@ -26,6 +26,7 @@ fn check(text: &[u8]) {
     if portable.regular {
         assert_eq!(view(&portable), view(&plain), "{:?}", text.escape_ascii().to_string());
         assert!(plain.malformed.is_empty());
+        assert_eq!(portable.feeds, !text.contains(&b'\r'));
     }
     let end = plain.end_of_records(text);
     assert_eq!(plain.lines, crate::chunk::line_ends(&text[..end]), "{:?}", text.escape_ascii().to_string());
