@@ -15,6 +15,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use outflow_formats::jsonl;
 use outflow_formats::reject::Reject as Unreadable;
+use outflow_formats::workers::threads;
 use outflow_spec::source::FilesSource;
 
 use super::arrivals::{Arrivals, Arrived, Wanted};
@@ -171,7 +172,7 @@ pub struct Scan {
 impl table::Scan for Scan {
     fn stream(self: Arc<Self>, schema: SchemaRef) -> SendableRecordBatchStream {
         let asked = Asked { schema: schema.clone(), unseen: Unseen::default() };
-        let arriving = Arriving::start(&self, asked.clone(), usize::MAX, || Ok(Box::new(|_, batch, _| Ok(batch))));
+        let arriving = Arriving::start(&self, asked.clone(), usize::MAX, 1, || Ok(Box::new(|_, batch, _| Ok(batch))));
         let left = self.reading.limit.unwrap_or(usize::MAX);
         let state = Batches { scan: self, asked, arriving, left };
         let batches = futures::stream::try_unfold(state, |mut state| async move {
@@ -237,7 +238,7 @@ impl Table<Scan> {
     ) -> BoxStream<'static, Result<T>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let (scan, asked_for) = (self.scan.clone(), Arc::new(asked.clone()));
-        let arriving = Arriving::start(&self.scan, asked, road.most, move || {
+        let arriving = Arriving::start(&self.scan, asked, road.most, 2 * threads(), move || {
             let (mut carrier, finish) = (road.open()?, finish.clone());
             let (scan, asked) = (scan.clone(), asked_for.clone());
             Ok(Box::new(move |file, batch, whole| {

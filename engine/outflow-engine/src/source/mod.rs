@@ -6,6 +6,7 @@ pub mod files;
 pub mod heads;
 mod input;
 pub mod listing;
+mod order;
 pub mod postgres;
 mod reader;
 pub mod table;

@@ -12,12 +12,12 @@ use outflow_formats::workers::threads;
 use outflow_formats::{csv, jsonl, parquet};
 use outflow_spec::source::SourceFormat;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::arrivals::Arrivals;
 use super::files::Scan;
 use super::heads::{self, KnownFile, reading};
+use super::order::{Order, Ordered, order};
 use super::{Asked, ROW};
 use crate::error::{Error, Result};
 use crate::progress::Event;
@@ -43,32 +43,32 @@ pub struct Taken<T> {
     pub surprises: Vec<jsonl::Column>,
 }
 
-type Pending<T> = oneshot::Receiver<Result<Taken<T>>>;
-
 /// What comes from the threads, in input order.
 pub struct Arriving<T> {
-    pending: mpsc::Receiver<Pending<T>>,
+    ordered: Ordered<Result<Taken<T>>>,
     reader: Option<JoinHandle<Result<()>>>,
 }
 
 impl<T: Send + 'static> Arriving<T> {
-    /// Starts to read what is asked for, on at most so many threads; `hand` makes the hand of one.
+    /// Starts to read what is asked for, on at most so many threads; `hand` makes the hand of one. What comes of it is
+    /// there when so many chunks are `worth` it.
     pub fn start(
         scan: &Arc<Scan>,
         asked: Asked,
         most: usize,
+        worth: usize,
         hand: impl Fn() -> Result<Hand<T>> + Send + Sync + 'static,
     ) -> Self {
-        let (sender, pending) = mpsc::channel(2 * threads());
+        let (order, ordered) = order(worth + 2 * threads(), worth);
         let scan = scan.clone();
-        let reader = tokio::task::spawn_blocking(move || read(&scan, &asked, most, &hand, &sender));
-        Self { pending, reader: Some(reader) }
+        let reader = tokio::task::spawn_blocking(move || read(&scan, &asked, most, &hand, &order));
+        Self { ordered, reader: Some(reader) }
     }
 
     /// What came of the next chunk; none at the end.
     pub async fn next(&mut self) -> Result<Option<Taken<T>>> {
-        match self.pending.recv().await {
-            Some(pending) => pending.await.map_err(|_| Error::internal("a decoder stopped"))?.map(Some),
+        match self.ordered.next().await {
+            Some(made) => made.unwrap_or_else(|| Err(Error::internal("a decoder stopped"))).map(Some),
             None => match self.reader.take() {
                 Some(reader) => reader.await.map_err(super::files::stopped)?.map(|()| None),
                 None => Ok(None),
@@ -86,17 +86,14 @@ fn read<T: Send>(
     asked: &Asked,
     most: usize,
     hand: &(impl Fn() -> Result<Hand<T>> + Sync),
-    sender: &mpsc::Sender<Pending<T>>,
+    order: &Order<Result<Taken<T>>>,
 ) -> Result<()> {
     let turns = Mutex::new(Turns::new(scan, asked));
     let next = || -> Result<Option<_>> {
         let mut turns = turns.lock().unwrap_or_else(PoisonError::into_inner);
         let next = turns.next();
         let taken = match next {
-            Ok(Some(part)) => {
-                let (made, pending) = oneshot::channel();
-                sender.blocking_send(pending).is_ok().then_some((part, made))
-            }
+            Ok(Some(part)) => order.begin().map(|place| (part, place)),
             Ok(None) => None,
             Err(error) => {
                 turns.over = true;
@@ -108,9 +105,8 @@ fn read<T: Send>(
     };
     let work = || -> Result<()> {
         let mut hand = hand()?;
-        while let Some((part, made)) = next()? {
-            // Nobody waits for it if the rows are enough.
-            let _ = made.send(take(scan, asked, part, &mut hand));
+        while let Some((part, place)) = next()? {
+            place.fill(take(scan, asked, part, &mut hand));
         }
         Ok(())
     };

@@ -23,7 +23,7 @@ use outflow_formats::encode::encoder_keeping;
 use outflow_formats::format::{Compression, Format};
 use outflow_formats::workers::threads;
 use outflow_layout::layout::{Artifact, FileFacts, FileIntent, FileName, Layout, Output, Target, Written};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Error, Result};
 use crate::kill_point;
@@ -35,7 +35,7 @@ pub use name::nonce;
 use pages::Pages;
 use place::{Placed, Placer};
 use route::{Portion, Router};
-use write::{Shape, Writer};
+use write::{Batch, Shape, Writer};
 
 /// A file in the spool, complete but not yet forced to disk.
 #[derive(Clone, Debug)]
@@ -80,7 +80,7 @@ pub struct Spool<'a> {
     seed: &'a str,
     algorithm: Algorithm,
     progress: &'a dyn Progress,
-    /// One permit a batch that is encoded and not yet written.
+    /// One permit a batch that is encoded here and not yet written.
     encodings: Arc<Semaphore>,
     pages: Arc<Pages>,
     /// Outputs that are being written; they share the memory for bytes that wait.
@@ -122,25 +122,27 @@ impl<'a> Spool<'a> {
 
         let ahead = router.ahead();
         let portions = rows.through(move |batch| ahead.encode(batch), Portion::Rows);
-        let permitted = portions.then(async |portion| (portion, self.encodings.clone().acquire_owned().await));
-        let encoded = permitted.map(|(portion, permit)| {
-            let routed = portion.and_then(|portion| router.route(portion));
+        let permitted = portions.then(async |portion| self.permitted(portion?).await);
+        let encoded = permitted.map(|permitted| {
+            let routed = permitted.and_then(|(portion, permit)| Ok((router.route(portion)?, permit)));
             async {
-                Ok::<_, Error>((
-                    route::encode(routed?).await?,
-                    permit.map_err(|_| Error::internal("the spool is closed"))?,
-                ))
+                let (routed, permit) = routed?;
+                Ok::<_, Error>((route::encode(routed).await?, permit))
             }
         });
-        let mut encoded = std::pin::pin!(encoded.buffered(2 * threads()));
-        while let Some(encoded) = encoded.next().await {
-            let (encoded, permit) = encoded?;
-            kill_point!("spool-batch");
-            self.progress.event(Event::Rows(encoded.rows as u64));
+        let ready = encoded.buffered(2 * threads()).ready_chunks(4 * threads());
+        let mut ready = std::pin::pin!(ready);
+        while let Some(ready) = ready.next().await {
             let first_new = placer.files.len();
-            let placements = placer.place(&encoded)?;
+            let mut batches = Vec::with_capacity(ready.len());
+            for encoded in ready {
+                let (encoded, permit) = encoded?;
+                kill_point!("spool-batch");
+                self.progress.event(Event::Rows(encoded.rows as u64));
+                batches.push(Batch { placements: placer.place(&encoded)?, encoded, permit });
+            }
             name::before(layout, &output, &mut placer.files[first_new..]).await?;
-            writer.write(&placer.files[first_new..], placements, encoded, permit).await?;
+            writer.write(&placer.files[first_new..], batches).await?;
         }
         if placer.files.is_empty() && output.write_when_empty && output.partition_by.is_empty() {
             placer.open_empty();
@@ -168,6 +170,15 @@ impl<'a> Spool<'a> {
             name::after(layout, &mut files).await?;
         }
         Ok(files)
+    }
+
+    /// Lets a portion that is yet to be encoded wait until there is room for its bytes.
+    async fn permitted(&self, portion: Portion) -> Result<(Portion, Option<OwnedSemaphorePermit>)> {
+        let permit = match portion {
+            Portion::Encoded(_) => None,
+            Portion::Rows(_) => Some(self.encodings.clone().acquire_owned().await),
+        };
+        Ok((portion, permit.transpose().map_err(|_| Error::internal("the spool is closed"))?))
     }
 }
 

@@ -60,6 +60,16 @@ pub(super) struct Shape {
     pub(super) encoder: Option<Arc<dyn Encoder>>,
 }
 
+/// A batch to be written.
+pub(super) struct Batch {
+    /// Where it goes.
+    pub(super) placements: Vec<Placement>,
+    /// What it is.
+    pub(super) encoded: Encoded,
+    /// Its memory, if that is lent.
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+}
+
 /// A file that is complete.
 pub(super) struct Finished {
     /// Where it is.
@@ -103,19 +113,15 @@ impl Writer {
         self.start(move |files| files.open(entries)).await
     }
 
-    /// Starts to write a batch, once the one before is written.
-    pub(super) async fn write(
-        &mut self,
-        new: &[Placed],
-        placements: Vec<Placement>,
-        encoded: Encoded,
-        permit: OwnedSemaphorePermit,
-    ) -> Result<()> {
+    /// Starts to write batches, once those before are written.
+    pub(super) async fn write(&mut self, new: &[Placed], batches: Vec<Batch>) -> Result<()> {
         let entries = entries(new);
         self.start(move |files| {
             files.open(entries)?;
-            files.take(&placements, &encoded.content)?;
-            drop((encoded, permit));
+            for Batch { placements, encoded, permit } in batches {
+                files.take(&placements, &encoded.content)?;
+                drop((encoded, permit));
+            }
             files.spill()
         })
         .await
