@@ -150,7 +150,10 @@ impl<R: Read> Chunker<R> {
         if missing == 0 || self.ended {
             return Ok(());
         }
-        self.buffer.reserve(missing);
+        // In memory of the thread that reads: what another one has used is slow to write where they do not share a cache.
+        let mut buffer = Vec::with_capacity(target);
+        buffer.extend_from_slice(&self.buffer);
+        self.buffer = buffer;
         let read = self
             .reader
             .by_ref()
@@ -206,11 +209,7 @@ impl<R: Read> Chunker<R> {
     }
 
     fn cut(&mut self, length: usize, lines: u64) -> Chunk {
-        let mut rest = Vec::new();
-        if !self.ended {
-            rest.reserve(self.chunk_bytes.max(self.buffer.len() - length));
-        }
-        rest.extend_from_slice(&self.buffer[length..]);
+        let rest = self.buffer[length..].to_vec();
         self.buffer.truncate(length);
         let bytes = std::mem::replace(&mut self.buffer, rest);
         let chunk = Chunk { bytes, first_line: self.line, unclosed: false, index: None };

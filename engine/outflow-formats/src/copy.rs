@@ -1,7 +1,7 @@
 //! Copies texts while looking for bytes that need care, which few texts hold: 32 or 64 bytes at a time where the
 //! processor can, however short the text is.
 
-use crate::memory::lay;
+use crate::memory::{lay, prefetch_to_write};
 use crate::simd::{Kernel, Sets, lowest};
 
 #[cfg(test)]
@@ -92,6 +92,12 @@ impl<const N: usize> Care<N> {
 /// Room behind a text that lets a [`Page`] copy it without asking for its length.
 pub(crate) const PADDING: usize = 32;
 
+/// Bytes of room that are fetched before they are written.
+const FETCHED: usize = 2 << 10;
+
+/// Bytes that a processor fetches at once.
+const LINE: usize = 64;
+
 /// Bytes that are made ready at once.
 const GROWTH: usize = 32 << 10;
 
@@ -152,6 +158,18 @@ impl Page {
     fn grown(mut self, bytes: usize) -> Self {
         self.bytes.resize(self.length + bytes.max(GROWTH), 0);
         self
+    }
+
+    /// Has the processor fetch the room that comes next; what was asked for before ends at `asked`. Tells where it ends now.
+    #[inline(always)]
+    pub(crate) fn fetch(&self, asked: usize) -> usize {
+        let end = (self.length + FETCHED).min(self.bytes.len());
+        let mut next = asked.max(self.length);
+        while next < end {
+            prefetch_to_write(&self.bytes[next]);
+            next += LINE;
+        }
+        next
     }
 
     /// Appends a byte.

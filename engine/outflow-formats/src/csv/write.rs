@@ -266,8 +266,9 @@ impl Work for Rows<'_, CsvEncoder> {
     #[inline(always)]
     fn run<K: Kernel>(self, kernel: K) -> Result<Page> {
         let Self { encoder, columns, rows, before, mut out } = self;
-        let (mut scratch, begin) = (Vec::new(), rows.start);
+        let (mut scratch, begin, mut fetched) = (Vec::new(), rows.start, 0);
         for row in rows {
+            fetched = out.fetch(fetched);
             for (piece, cells) in encoder.pieces.iter().zip(columns) {
                 cells.prefetch(row + AHEAD);
                 if piece.verbatim {

@@ -173,8 +173,9 @@ impl Work for Rows<'_, JsonEncoder> {
     #[inline(always)]
     fn run<K: Kernel>(self, kernel: K) -> Result<Page> {
         let Self { encoder, columns, rows, before, mut out } = self;
-        let (begin, mut last_key, mut scratch) = (rows.start, Vec::new(), Vec::new());
+        let (begin, mut last_key, mut scratch, mut fetched) = (rows.start, Vec::new(), Vec::new(), 0);
         for row in rows {
+            fetched = out.fetch(fetched);
             let failed = |number: usize, refusal: &str| {
                 let (name, row) = (&encoder.columns[number].name, before + (row - begin) as u64 + 1);
                 Error::data(format!("row {row}, column `{name}`: the value {refusal}"))
