@@ -114,7 +114,7 @@ impl<T> Shared<T> {
     }
 
     fn is_due(&self, state: &State<T>) -> bool {
-        state.done >= self.worth || state.ended
+        state.done >= self.worth || (state.ended && state.done == state.pieces.len())
     }
 }
 

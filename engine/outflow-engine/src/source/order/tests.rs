@@ -54,6 +54,19 @@ fn a_place_that_is_left_unfilled_says_so() {
 }
 
 #[test]
+fn what_is_being_made_when_nothing_more_is_begun_is_waited_for() {
+    let (order, mut ordered) = order(4, 3);
+    let woken = Arc::default();
+    let place = order.begin().expect("somebody waits");
+    drop(order);
+    assert_eq!(poll(&mut ordered, &woken), Poll::Pending);
+    place.fill(0);
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    assert_eq!(poll(&mut ordered, &woken), Poll::Ready(Some(Some(0))));
+    assert_eq!(poll(&mut ordered, &woken), Poll::Ready(None));
+}
+
+#[test]
 fn threads_wait_for_room_and_end_when_nobody_waits_for_them() {
     let (order, mut ordered) = order(4, 2);
     let begun = AtomicUsize::new(0);
