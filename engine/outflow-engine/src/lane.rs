@@ -137,6 +137,14 @@ pub fn tell(lane: Option<&Lane>, told: Told) -> Result<()> {
     }
 }
 
+/// What becomes of batches at the end of a lane.
+pub struct End<T> {
+    /// What is made of one.
+    pub make: Box<dyn FnMut(RecordBatch) -> Result<T>>,
+    /// What becomes of that, on the same thread, once this is done with all that was made of the rows before; unset: nothing.
+    pub settle: Option<Box<dyn FnMut(T) -> Result<T>>>,
+}
+
 /// A plan, to be executed in lanes.
 pub struct Road {
     plan: Arc<dyn ExecutionPlan>,

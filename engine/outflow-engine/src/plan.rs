@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::UnnestOptions;
 use datafusion::datasource::TableProvider;
@@ -15,8 +14,6 @@ use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
 use datafusion::functions::expr_fn::{regexp_like, regexp_replace};
 use datafusion::logical_expr::{Expr, cast, ident, lit, when};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
-use futures::StreamExt;
-use futures::stream::BoxStream;
 use outflow_formats::csv::Stretch;
 use outflow_formats::format::Format;
 use outflow_layout::layout::{self, Dataset, Output, Rule};
@@ -30,7 +27,6 @@ use crate::reject::{self, RejectRule};
 use crate::source::Asked;
 use crate::source::HIDDEN;
 use crate::source::files::FilesTable;
-use crate::spool::running;
 use crate::transform::{self, TransformContext};
 
 /// Prefix of the written columns within the plan, where no two may have one name.
@@ -73,18 +69,6 @@ impl Flow {
         match self {
             Self::Batches(_) => &[],
             Self::Lanes(lanes) => &lanes.asked.unseen.stretches,
-        }
-    }
-
-    /// What becomes of the rows, in order: `finish` in lanes, or `otherwise` behind each other.
-    pub fn through<T: Send + 'static>(
-        self,
-        finish: impl Fn(RecordBatch) -> Result<T> + Clone + Send + Sync + 'static,
-        otherwise: impl Fn(RecordBatch) -> T + Send + 'static,
-    ) -> BoxStream<'static, Result<T>> {
-        match self {
-            Self::Batches(rows) => rows.map(move |batch| batch.map(&otherwise).map_err(running)).boxed(),
-            Self::Lanes(Lanes { table, asked, road }) => table.carried(asked, road, finish),
         }
     }
 }

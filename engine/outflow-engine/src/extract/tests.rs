@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use outflow_formats::digest::Algorithm;
-use outflow_formats::format::{Dialect, Format, JsonStyle};
+use outflow_formats::format::{Dialect, Format, JsonObject, JsonStyle};
 use outflow_layout::layout::{
     Artifact, Counter, CounterScope, Dataset, Field, FileFacts, FileIntent, FileName, LayoutError, PartitionKey, Roll,
     Rule, Written,
@@ -15,6 +15,8 @@ use serde_json::json;
 
 use super::*;
 use crate::progress::Quiet;
+
+mod lanes;
 
 /// Writes what it is told; a file is named by dataset, partition, part and numbers.
 struct Several {
@@ -205,64 +207,6 @@ async fn outputs_share_one_pass_over_the_input() {
     assert_eq!(outcome.records("through")[1], "NAME1,1,b,name1");
     assert_eq!(outcome.records("last")[0], format!("name{}", ROWS - 1));
     assert_eq!(outcome.records("count"), [ROWS.to_string()]);
-}
-
-/// Several threads carry a lone output's rows from reading to encoding; rows and rejects, of the reader and of a rule, are
-/// told in input order all the same.
-#[tokio::test(flavor = "multi_thread")]
-async fn lanes_keep_the_order_of_rows_and_rejects() {
-    const ROWS: usize = 700_000;
-    let mut text = rows(ROWS);
-    assert!(text.len() > 10 << 20);
-    // Every 70,000th row has a field too many.
-    let (bad, broken) = (|id: usize| id.is_multiple_of(70_000), |id: usize| id % 50_001 == 7);
-    text = text.lines().enumerate().fold(String::with_capacity(text.len()), |mut text, (line, row)| {
-        text += row;
-        text += if line > 0 && bad(line - 1) { ",more\n" } else { "\n" };
-        text
-    });
-    let bench = Bench { transforms: json!([{"derive": {"shout": "upper(name)"}}]), ..Bench::new(&text) };
-    let lone = Output {
-        rules: vec![rule("CAST(id AS BIGINT) % 50001 <> 7", "feed/seven")],
-        ..output("lone", &[("id", "id"), ("shout", "shout")])
-    };
-    let outcome = bench.extract(vec![lone]).await.unwrap();
-    assert_eq!((outcome.extracted.reads, outcome.extracted.rows), (1, ROWS as u64));
-    let good = ids(ROWS, |id| !bad(id) && !broken(id)).into_iter().map(|id| format!("{id},NAME{id}"));
-    assert!(good.eq(outcome.records("lone")), "the rows are not those of the input, or not in its order");
-    let told = std::fs::read_to_string(bench.folder.path().join("rejects")).unwrap();
-    let told = told.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect::<Vec<_>>();
-    let rows_of = |code: &str| {
-        told.iter().filter(|reject| reject["code"] == code).map(|reject| reject["row"].as_u64().unwrap()).collect()
-    };
-    let lines = |ids: Vec<String>| ids.iter().map(|id| id.parse::<u64>().unwrap() + 2).collect::<Vec<_>>();
-    let (columns, seven): (Vec<_>, Vec<_>) = (rows_of("csv/columns"), rows_of("feed/seven"));
-    assert_eq!((columns, seven), (lines(ids(ROWS, bad)), lines(ids(ROWS, broken))));
-}
-
-/// What nothing looks at of a row that a rule leaves out stands in its reject as if it were read: plain, quoted, not at all.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_row_that_is_left_out_is_shown_whole() {
-    let text =
-        "id,kind,name,note,last\n1,a,x,,y\n2,,\"q\"\"uoted, name\",\"two\nlines\",\"\"\n3,c,n,o,l\n4,d,É,\"p\",\n";
-    let shown = |outcome: &Outcome| {
-        outcome.rejects.iter().map(|reject| (reject.row, reject.record.clone())).collect::<Vec<_>>()
-    };
-    let bench = Bench::new(text);
-    let ruled = |name: &str| Output {
-        rules: vec![rule("id NOT IN ('2', '4')", "feed/even")],
-        ..output(name, &[("kind", "kind"), ("name", "name"), ("note", "note")])
-    };
-    let outcome = bench.extract(vec![ruled("lone")]).await.unwrap();
-    assert_eq!(outcome.texts["lone"], "kind,name,note\na,x,\nc,n,o\n");
-    let expected = [
-        (Some(3), json!({"id": "2", "kind": null, "name": "q\"uoted, name", "note": "two\nlines", "last": ""})),
-        (Some(6), json!({"id": "4", "kind": "d", "name": "É", "note": "p", "last": null})),
-    ];
-    assert_eq!(shown(&outcome), expected);
-    empty(&bench.spool()).unwrap();
-    // Beside another output the columns are all read.
-    assert_eq!(shown(&bench.extract(vec![ruled("one"), of("two")]).await.unwrap()), expected);
 }
 
 /// A plan that takes the rows twice wants one end of them first; the outputs beside it go on.

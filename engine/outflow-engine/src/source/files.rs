@@ -21,12 +21,12 @@ use outflow_spec::source::FilesSource;
 use super::arrivals::{Arrivals, Arrived, Wanted};
 use super::heads::{self, KnownFile};
 use super::listing::{self, InputFile};
-use super::reader::{Arriving, Taken};
+use super::reader::{Arriving, Hand, Settle, Taken, Whole};
 use super::table::{self, Table};
 use super::{Asked, FILE, Reading, refuse_hidden, with_place};
 use crate::dead_letter::Reject;
 use crate::error::{Error, Result};
-use crate::lane::{self, Road, Told};
+use crate::lane::{self, End, Road, Told};
 use crate::unseen::Unseen;
 
 /// The input of a pipeline: its files and, once they are opened, the columns known of them.
@@ -172,7 +172,8 @@ pub struct Scan {
 impl table::Scan for Scan {
     fn stream(self: Arc<Self>, schema: SchemaRef) -> SendableRecordBatchStream {
         let asked = Asked { schema: schema.clone(), unseen: Unseen::default() };
-        let arriving = Arriving::start(&self, asked.clone(), usize::MAX, 1, || Ok(Box::new(|_, batch, _| Ok(batch))));
+        let hand = || Ok(Hand { make: Box::new(|_, batch, _| Ok(batch)), settle: None });
+        let arriving = Arriving::start(&self, asked.clone(), usize::MAX, 1, hand);
         let left = self.reading.limit.unwrap_or(usize::MAX);
         let state = Batches { scan: self, asked, arriving, left };
         let batches = futures::stream::try_unfold(state, |mut state| async move {
@@ -182,6 +183,9 @@ impl table::Scan for Scan {
         Box::pin(RecordBatchStreamAdapter::new(schema, batches.boxed()))
     }
 }
+
+/// What a lane made of a chunk, and what is to be told of its rows.
+type Carried<T> = (Result<Vec<T>>, Vec<Told>);
 
 struct Batches {
     scan: Arc<Scan>,
@@ -228,25 +232,32 @@ impl Table<Scan> {
         &self.scan.files
     }
 
-    /// What `finish` makes of the rows that come through a road, which begins with what is asked for: a lane for each
-    /// thread that reads.
+    /// What becomes of the rows that come through a road, which begins with what is asked for: a lane for each thread that
+    /// reads, each with an `end`.
     pub fn carried<T: Send + 'static>(
         &self,
         asked: Asked,
         road: Road,
-        finish: impl Fn(RecordBatch) -> Result<T> + Clone + Send + Sync + 'static,
+        end: impl Fn() -> End<T> + Send + Sync + 'static,
     ) -> BoxStream<'static, Result<T>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let (scan, asked_for) = (self.scan.clone(), Arc::new(asked.clone()));
         let arriving = Arriving::start(&self.scan, asked, road.most, 2 * threads(), move || {
-            let (mut carrier, finish) = (road.open()?, finish.clone());
+            let (mut carrier, End { mut make, settle }) = (road.open()?, end());
             let (scan, asked) = (scan.clone(), asked_for.clone());
-            Ok(Box::new(move |file, batch, whole| {
+            let make = move |file, batch, whole: &Whole<'_>| {
                 let (carried, mut told) = carrier.carry(scan.complete(&asked, file, batch)?);
                 lane::show(&mut told, &asked.unseen, whole)?;
-                let made = carried.and_then(|batches| batches.into_iter().map(&finish).collect::<Result<Vec<_>>>());
+                let made = carried.and_then(|batches| batches.into_iter().map(&mut make).collect::<Result<Vec<_>>>());
                 Ok((made, told))
-            }))
+            };
+            let settle = settle.map(|mut settle| -> Settle<_> {
+                Box::new(move |(made, told): Carried<T>| {
+                    let settled = |made: Vec<T>| made.into_iter().map(&mut settle).collect();
+                    Ok((made.and_then(settled), told))
+                })
+            });
+            Ok(Hand { make: Box::new(make), settle })
         });
         let state = (self.scan.clone(), arriving);
         futures::stream::try_unfold(state, |(scan, mut arriving)| async move {

@@ -28,6 +28,8 @@ struct Shared<T> {
     state: Mutex<State<T>>,
     /// Told when there is room again.
     room: Condvar,
+    /// Told when it is another piece's turn.
+    turn: Condvar,
     most: usize,
     worth: usize,
 }
@@ -56,7 +58,13 @@ enum Piece<T> {
 /// or when there will be no more.
 pub fn order<T>(most: usize, worth: usize) -> (Order<T>, Ordered<T>) {
     let state = State { pieces: VecDeque::new(), first: 0, done: 0, waiting: None, ended: false, left: false };
-    let shared = Arc::new(Shared { state: Mutex::new(state), room: Condvar::new(), most, worth: worth.min(most) });
+    let shared = Arc::new(Shared {
+        state: Mutex::new(state),
+        room: Condvar::new(),
+        turn: Condvar::new(),
+        most,
+        worth: worth.min(most),
+    });
     (Order(shared.clone()), Ordered { shared, taken: VecDeque::new() })
 }
 
@@ -82,6 +90,18 @@ impl<T> Drop for Order<T> {
 }
 
 impl<T> Place<T> {
+    /// Whether all places before are filled.
+    pub fn is_next(&self) -> bool {
+        lock(&self.shared.state).next() == self.number
+    }
+
+    /// Waits until all places before are filled; says whether somebody waits for this one then.
+    pub fn wait(&self) -> bool {
+        let later = |state: &mut State<T>| state.next() != self.number && !state.left;
+        let state = self.shared.turn.wait_while(lock(&self.shared.state), later);
+        !state.unwrap_or_else(PoisonError::into_inner).left
+    }
+
     /// Fills the place.
     pub fn fill(mut self, made: T) {
         self.made = Some(made);
@@ -101,6 +121,13 @@ impl<T> Drop for Place<T> {
     }
 }
 
+impl<T> State<T> {
+    /// The number of the first place that is not filled.
+    fn next(&self) -> u64 {
+        self.first + self.done as u64
+    }
+}
+
 impl<T> Shared<T> {
     /// Changes the state, and wakes whoever waits if that is due now.
     fn change(&self, change: impl FnOnce(&mut State<T>)) {
@@ -108,6 +135,7 @@ impl<T> Shared<T> {
         change(&mut state);
         let waiting = if self.is_due(&state) { state.waiting.take() } else { None };
         drop(state);
+        self.turn.notify_all();
         if let Some(waiting) = waiting {
             waiting.wake();
         }
@@ -148,6 +176,7 @@ impl<T> Drop for Ordered<T> {
     fn drop(&mut self) {
         lock(&self.shared.state).left = true;
         self.shared.room.notify_all();
+        self.shared.turn.notify_all();
     }
 }
 

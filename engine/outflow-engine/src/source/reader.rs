@@ -1,6 +1,7 @@
 //! The threads that read files. They take turns in reading; what is read each decodes, and does with it what is to be done,
 //! on the processor that has it in its cache. What comes of it leaves in input order.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
@@ -17,14 +18,24 @@ use tokio::task::JoinHandle;
 use super::arrivals::Arrivals;
 use super::files::Scan;
 use super::heads::{self, KnownFile, reading};
-use super::order::{Order, Ordered, order};
+use super::order::{Order, Ordered, Place, order};
 use super::{Asked, ROW};
 use crate::error::{Error, Result};
 use crate::progress::Event;
 use crate::unseen::Unseen;
 
-/// What a thread does with each batch, given the number of its file, and how to get at what the batch lacks.
-pub type Hand<T> = Box<dyn FnMut(usize, RecordBatch, &Whole) -> Result<T>>;
+/// What a thread does with what it reads.
+pub struct Hand<T> {
+    /// What it makes of a batch, given the number of its file, and how to get at what the batch lacks.
+    pub make: Make<T>,
+    /// What it does with that once this is done with all that was read before; unset: nothing.
+    pub settle: Option<Settle<T>>,
+}
+
+/// See [`Hand`].
+pub type Make<T> = Box<dyn FnMut(usize, RecordBatch, &Whole) -> Result<T>>;
+/// See [`Hand`].
+pub type Settle<T> = Box<dyn FnMut(T) -> Result<T>>;
 
 /// The columns of a batch that nothing looks at, and the lines of its rows.
 pub type Whole<'a> = dyn Fn() -> Result<RecordBatch> + 'a;
@@ -77,6 +88,9 @@ impl<T: Send + 'static> Arriving<T> {
     }
 }
 
+/// What a thread has made and not settled; it does not wait for its turn as long as there is less.
+const HELD: usize = 2;
+
 /// Bytes that are worth another thread.
 const BYTES_OF_THREAD: u64 = 4 << 20;
 
@@ -104,11 +118,21 @@ fn read<T: Send>(
         Ok(taken)
     };
     let work = || -> Result<()> {
-        let mut hand = hand()?;
-        while let Some((part, place)) = next()? {
-            place.fill(take(scan, asked, part, &mut hand));
+        let Hand { mut make, mut settle } = hand()?;
+        let mut held = VecDeque::new();
+        let mut settle_beyond = |most, held: &mut VecDeque<_>| settle_held(held, most, settle.as_mut());
+        loop {
+            match next() {
+                Ok(Some((part, place))) => {
+                    held.push_back((place, take(scan, asked, part, &mut make)));
+                    settle_beyond(HELD - 1, &mut held);
+                }
+                end => {
+                    settle_beyond(0, &mut held);
+                    return end.map(|_| ());
+                }
+            }
         }
-        Ok(())
     };
     let bytes: u64 = scan.files.iter().map(|file| file.file.size).sum();
     let threads = threads().min(1 + (bytes / BYTES_OF_THREAD) as usize).min(most);
@@ -127,6 +151,30 @@ fn read<T: Send>(
     })
 }
 
+/// Settles what has its turn, and waits for that while more than so many pieces are held.
+fn settle_held<T>(
+    held: &mut VecDeque<(Place<Result<Taken<T>>>, Result<Taken<T>>)>,
+    most: usize,
+    mut settle: Option<&mut Settle<T>>,
+) {
+    while let Some((place, taken)) = held.pop_front() {
+        let settled = match &mut settle {
+            None => taken,
+            Some(settle) => {
+                if !place.is_next() && held.len() < most {
+                    held.push_front((place, taken));
+                    return;
+                }
+                if !place.wait() {
+                    return;
+                }
+                taken.and_then(|taken| Ok(Taken { made: settle(taken.made)?, ..taken }))
+            }
+        };
+        place.fill(settled);
+    }
+}
+
 /// Part of a file, read by one thread.
 struct Part {
     file: usize,
@@ -138,7 +186,7 @@ enum Content {
     Rows(RecordBatch),
 }
 
-fn take<T>(scan: &Scan, asked: &Asked, part: Part, hand: &mut Hand<T>) -> Result<Taken<T>> {
+fn take<T>(scan: &Scan, asked: &Asked, part: Part, make: &mut Make<T>) -> Result<Taken<T>> {
     let Part { file, content } = part;
     let known = &scan.files[file];
     let failed = |cause| reading(&known.file.name, &cause);
@@ -154,7 +202,7 @@ fn take<T>(scan: &Scan, asked: &Asked, part: Part, hand: &mut Hand<T>) -> Result
         let decoder = csv::Decoder::new(known.dialect(), &names(&known.columns), &unseen, true).map_err(failed)?;
         Ok(decoder.decode_again(text).map_err(failed)?.batch)
     };
-    Ok(Taken { file, made: hand(file, batch, &whole)?, records, rejects, surprises })
+    Ok(Taken { file, made: make(file, batch, &whole)?, records, rejects, surprises })
 }
 
 /// What is read next, whichever thread comes.

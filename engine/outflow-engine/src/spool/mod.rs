@@ -7,6 +7,7 @@ mod checksum;
 mod name;
 mod pages;
 mod place;
+mod portion;
 mod route;
 #[cfg(test)]
 mod tests;
@@ -17,25 +18,31 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use arrow::datatypes::SchemaRef;
 use futures::StreamExt;
 use outflow_formats::digest::Algorithm;
 use outflow_formats::encode::encoder_keeping;
 use outflow_formats::format::{Compression, Format};
 use outflow_formats::workers::threads;
 use outflow_layout::layout::{Artifact, FileFacts, FileIntent, FileName, Layout, Output, Target, Written};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::error::{Error, Result};
 use crate::kill_point;
-use crate::plan::PlannedOutput;
+use crate::lane::lock;
+use crate::plan::{Flow, Lanes, PlannedOutput};
 use crate::progress::{Event, Progress};
 pub use archive::merge;
 pub use checksum::checksums;
 pub use name::nonce;
 use pages::Pages;
 use place::{Placed, Placer};
-use route::{Portion, Router};
-use write::{Batch, Shape, Writer};
+use portion::{Plain, Portion};
+use route::Router;
+use write::{Batch, Finished, Shape, Writer};
+
+/// What several threads use, one at a time.
+type Shared<T> = Arc<std::sync::Mutex<T>>;
 
 /// A file in the spool, complete but not yet forced to disk.
 #[derive(Clone, Debug)]
@@ -80,7 +87,7 @@ pub struct Spool<'a> {
     seed: &'a str,
     algorithm: Algorithm,
     progress: &'a dyn Progress,
-    /// One permit a batch that is encoded here and not yet written.
+    /// One permit a batch that came in no lane and is not yet written.
     encodings: Arc<Semaphore>,
     pages: Arc<Pages>,
     /// Outputs that are being written; they share the memory for bytes that wait.
@@ -107,8 +114,7 @@ impl<'a> Spool<'a> {
         check(&output)?;
         self.outputs.fetch_add(1, Ordering::Relaxed);
         let encoder = encoder_keeping(rows.stretches(), &output.format, &schema).map_err(format_error)?;
-        let mut router = Router::new(&output, schema.clone(), encoder.clone(), self.pages.clone());
-        let mut placer = Placer::new(&output, counters, self.seed, encoder.as_deref())?;
+        let placer = Arc::new(std::sync::Mutex::new(Placer::new(&output, counters, self.seed, encoder.clone())?));
         let shape = Shape {
             folder: self.folder.to_owned(),
             number,
@@ -116,70 +122,79 @@ impl<'a> Spool<'a> {
             compression: output.compression,
             schema: schema.clone(),
             algorithm: self.algorithm,
-            encoder,
+            encoder: encoder.clone(),
         };
+        let is_plain = shape.is_plain();
         let mut writer = Writer::new(shape, self.outputs.clone(), waiting)?;
+        let into = is_plain.then(|| Plain { placer: placer.clone(), files: writer.files() });
+        let (of, columns) = (output.clone(), schema.clone());
+        let router = move |pages| Router::new(&of, columns.clone(), encoder.clone(), pages);
+        let portions = match rows {
+            Flow::Batches(rows) => portion::encoded(rows, router(self.pages.clone()), self.encodings.clone()).boxed(),
+            Flow::Lanes(Lanes { table, asked, road }) => {
+                table.carried(asked, road, move || portion::end(router(Arc::default()), into.clone()))
+            }
+        };
 
-        let ahead = router.ahead();
-        let portions = rows.through(move |batch| ahead.encode(batch), Portion::Rows);
-        let permitted = portions.then(async |portion| self.permitted(portion?).await);
-        let encoded = permitted.map(|permitted| {
-            let routed = permitted.and_then(|(portion, permit)| Ok((router.route(portion)?, permit)));
-            async {
-                let (routed, permit) = routed?;
-                Ok::<_, Error>((route::encode(routed).await?, permit))
-            }
-        });
-        let ready = encoded.buffered(2 * threads()).ready_chunks(4 * threads());
-        let mut ready = std::pin::pin!(ready);
+        let mut names = Vec::new();
+        let mut ready = portions.ready_chunks(4 * threads());
         while let Some(ready) = ready.next().await {
-            let first_new = placer.files.len();
             let mut batches = Vec::with_capacity(ready.len());
-            for encoded in ready {
-                let (encoded, permit) = encoded?;
+            for portion in ready {
                 kill_point!("spool-batch");
-                self.progress.event(Event::Rows(encoded.rows as u64));
-                batches.push(Batch { placements: placer.place(&encoded)?, encoded, permit });
+                let rows = match portion? {
+                    Portion::Written(rows) => rows,
+                    Portion::Encoded(encoded, permit) => {
+                        let placements = lock(&placer).place(&encoded)?;
+                        let rows = encoded.rows;
+                        batches.push(Batch { placements, encoded, permit });
+                        rows
+                    }
+                };
+                self.progress.event(Event::Rows(rows as u64));
             }
-            name::before(layout, &output, &mut placer.files[first_new..]).await?;
-            writer.write(&placer.files[first_new..], batches).await?;
+            let new = name::before(layout, &output, &placer, &mut names).await?;
+            if !batches.is_empty() {
+                writer.write(new, batches).await?;
+            }
         }
-        if placer.files.is_empty() && output.write_when_empty && output.partition_by.is_empty() {
-            placer.open_empty();
-            name::before(layout, &output, &mut placer.files).await?;
-            writer.open(&placer.files).await?;
+        if names.is_empty() && output.write_when_empty && output.partition_by.is_empty() {
+            lock(&placer).open_empty();
+            let new = name::before(layout, &output, &placer, &mut names).await?;
+            writer.write(new, Vec::new()).await?;
         }
         kill_point!("spool-written");
         let finished = writer.finish().await?;
         kill_point!("spool-finished");
         self.outputs.fetch_sub(1, Ordering::Relaxed);
 
-        let header = schema.fields().iter().map(|field| field.name().clone()).collect::<Arc<[_]>>();
-        let files = placer.files.into_iter().zip(finished).map(|(placed, finished)| {
-            let Placed { intent, name, rows, .. } = placed;
-            let facts = FileFacts { rows, bytes: finished.bytes, digest: finished.digest, header: header.clone() };
-            SpooledFile {
-                path: finished.path,
-                parts: vec![SpooledPart { intent, name, facts }],
-                is_parquet: output.format == Format::Parquet,
-                is_zip: output.compression == Compression::Zip,
-            }
-        });
-        let mut files = files.collect::<Vec<_>>();
+        let placed = std::mem::take(&mut lock(&placer).files);
+        let mut files = spooled(&output, &schema, placed.into_iter().zip(names).zip(finished));
         if output.name_after {
             name::after(layout, &mut files).await?;
         }
         Ok(files)
     }
+}
 
-    /// Lets a portion that is yet to be encoded wait until there is room for its bytes.
-    async fn permitted(&self, portion: Portion) -> Result<(Portion, Option<OwnedSemaphorePermit>)> {
-        let permit = match portion {
-            Portion::Encoded(_) => None,
-            Portion::Rows(_) => Some(self.encodings.clone().acquire_owned().await),
-        };
-        Ok((portion, permit.transpose().map_err(|_| Error::internal("the spool is closed"))?))
-    }
+/// What was placed, named and written.
+fn spooled(
+    output: &Output,
+    schema: &SchemaRef,
+    files: impl Iterator<Item = ((Placed, FileName), Finished)>,
+) -> Vec<SpooledFile> {
+    let header = schema.fields().iter().map(|field| field.name().clone()).collect::<Arc<[_]>>();
+    let file = |((placed, name), finished): ((Placed, FileName), Finished)| {
+        let Placed { intent, rows, .. } = placed;
+        let facts = FileFacts { rows, bytes: finished.bytes, digest: finished.digest, header: header.clone() };
+        SpooledFile {
+            path: finished.path,
+            parts: vec![SpooledPart { intent, name, facts }],
+            is_parquet: output.format == Format::Parquet,
+            is_zip: output.compression == Compression::Zip,
+        }
+    };
+    files.map(file).collect()
 }
 
 /// What an output may not ask for together.

@@ -5,8 +5,9 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use super::SpooledFile;
-use super::place::Placed;
+use super::place::Placer;
 use crate::error::{Error, Result};
+use crate::lane::lock;
 
 /// Files in one question, so that a layout of bounded memory and time can answer.
 const AT_ONCE: usize = 1000;
@@ -21,16 +22,23 @@ pub fn nonce(seed: &str, dataset: &str, partition: &[(String, String)], part: u3
     hasher.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Names files that are about to be opened, unless their names need their facts.
-pub(super) async fn before(layout: &Mutex<&mut dyn Layout>, output: &Output, files: &mut [Placed]) -> Result<()> {
+/// Names files that have none yet, unless their names need their facts; gives the entries in archives of these.
+pub(super) async fn before(
+    layout: &Mutex<&mut dyn Layout>,
+    output: &Output,
+    placer: &std::sync::Mutex<Placer>,
+    names: &mut Vec<FileName>,
+) -> Result<Vec<Option<String>>> {
+    let named = names.len();
+    let new = lock(placer).files[named..].iter().map(|file| (file.intent.clone(), None)).collect::<Vec<_>>();
     if output.name_after {
-        return Ok(());
+        names.resize(named + new.len(), FileName::default());
+    } else {
+        for new in new.chunks(AT_ONCE) {
+            names.extend(ask(layout, new).await?);
+        }
     }
-    for files in files.chunks_mut(AT_ONCE) {
-        let intents = files.iter().map(|file| (file.intent.clone(), None)).collect::<Vec<_>>();
-        files.iter_mut().zip(ask(layout, &intents).await?).for_each(|(file, name)| file.name = name);
-    }
-    Ok(())
+    Ok(names[named..].iter().map(|name| name.archive_entry.clone()).collect())
 }
 
 /// Names files that are complete.

@@ -1,33 +1,41 @@
 //! Which file each row goes to: one a partition, and the next part when it is full. Only counts here; no bytes move.
 
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
-use outflow_formats::encode::Encoder;
-use outflow_layout::layout::{FileIntent, FileName, Output, Roll};
+use arrow::array::RecordBatch;
+use outflow_formats::encode::{Encoder, Page, Span};
+use outflow_layout::layout::{FileIntent, Output, Roll};
 
 use super::format_error;
 use super::name::nonce;
-use super::route::{Encoded, Group};
+use super::route::{Content, Encoded, Group};
 use crate::counters::OutputCounters;
 use crate::error::{Error, Result};
+use crate::lane::lock;
 
 /// Places the rows of an output.
-pub(super) struct Placer<'a> {
-    dataset: &'a str,
+pub(super) struct Placer {
+    dataset: String,
     counters: OutputCounters,
     roll: Roll,
-    seed: &'a str,
+    seed: String,
+    encoder: Option<Arc<dyn Encoder>>,
     /// Bytes of the header, of the separator and of the footer.
     header: u64,
     separator: usize,
     footer: u64,
     partitions: Vec<Partition>,
+    /// Their numbers by their values.
+    known: HashMap<Vec<(String, String)>, usize>,
     /// Every file, in the order of their first rows.
     pub(super) files: Vec<Placed>,
 }
 
 struct Partition {
     values: Vec<(String, String)>,
+    rows: u64,
     part: u32,
     /// The file of the current part.
     file: Option<usize>,
@@ -39,8 +47,6 @@ struct Partition {
 pub(super) struct Placed {
     /// What it is.
     pub(super) intent: FileIntent,
-    /// Its name.
-    pub(super) name: FileName,
     /// Its rows.
     pub(super) rows: u64,
     /// Its bytes before its container, without footer.
@@ -60,57 +66,76 @@ pub(super) struct Placement {
     pub(super) complete: bool,
 }
 
-impl<'a> Placer<'a> {
+impl Placer {
     /// A placer for an output; text formats have an encoder.
     pub(super) fn new(
-        output: &'a Output,
+        output: &Output,
         counters: OutputCounters,
-        seed: &'a str,
-        encoder: Option<&dyn Encoder>,
+        seed: &str,
+        encoder: Option<Arc<dyn Encoder>>,
     ) -> Result<Self> {
-        let header = encoder.map(|encoder| encoder.header().map_err(format_error)).transpose()?;
+        let header = encoder.as_ref().map(|encoder| encoder.header().map_err(format_error)).transpose()?;
         Ok(Self {
-            dataset: &output.dataset,
+            dataset: output.dataset.clone(),
             counters,
             roll: output.roll,
-            seed,
+            seed: seed.to_owned(),
             header: header.map_or(0, |header| header.len() as u64),
-            separator: encoder.map_or(0, |encoder| encoder.separator().len()),
-            footer: encoder.map_or(0, |encoder| encoder.footer(1).len() as u64),
+            separator: encoder.as_ref().map_or(0, |encoder| encoder.separator().len()),
+            footer: encoder.as_ref().map_or(0, |encoder| encoder.footer(1).len() as u64),
+            encoder,
             partitions: Vec::new(),
+            known: HashMap::new(),
             files: Vec::new(),
         })
     }
 
     /// Opens the one file of an output without rows.
     pub(super) fn open_empty(&mut self) {
-        self.partitions.push(Partition { values: Vec::new(), part: 0, file: None, last_key: None });
-        self.open(0);
+        let partition = self.partition(&[]);
+        self.open(partition);
+    }
+
+    /// The number of a partition.
+    fn partition(&mut self, values: &[(String, String)]) -> usize {
+        if let Some(number) = self.known.get(values) {
+            return *number;
+        }
+        let number = self.partitions.len();
+        let values = values.to_vec();
+        self.known.insert(values.clone(), number);
+        self.partitions.push(Partition { values, rows: 0, part: 0, file: None, last_key: None });
+        number
     }
 
     /// Places the rows of a batch; files that did not exist are appended to `files`, without names.
     pub(super) fn place(&mut self, encoded: &Encoded) -> Result<Vec<Placement>> {
-        let new = encoded.new.iter().cloned();
-        self.partitions.extend(new.map(|values| Partition { values, part: 0, file: None, last_key: None }));
+        let mut numbers = lock(&encoded.numbers);
+        numbers.extend(encoded.new.iter().map(|values| self.partition(values)));
+        if let Content::Refused(batch) = &encoded.content {
+            return Err(self.refused(batch, &encoded.groups, &numbers));
+        }
         let rolls = self.roll != Roll::default();
         let mut placements: Vec<Placement> = Vec::with_capacity(encoded.groups.len());
         let (mut row, mut unit) = (0, 0);
         let end_of = |unit: usize| if unit == 0 { 0 } else { encoded.ends.get(unit - 1).copied().unwrap_or(0) };
         for group in &encoded.groups {
-            self.check_keys(group)?;
+            let partition = numbers[group.partition];
+            self.check_keys(partition, group)?;
+            self.partitions[partition].rows += group.rows as u64;
             // What is never taken apart: a row if files roll, else the group.
             let (units, rows_each) = if rolls { (group.rows, 1) } else { (1, group.rows) };
             let end = unit + units;
             while unit < end {
-                let file = match self.partitions[group.partition].file {
+                let file = match self.partitions[partition].file {
                     Some(file) => file,
-                    None => self.open(group.partition),
+                    None => self.open(partition),
                 };
                 let fit = if rolls { self.fit(file, unit..end, &end_of) } else { units };
                 if fit == 0 {
                     // Nothing of this batch may be in the file; an empty placement completes it all the same.
                     placements.push(Placement { file, rows: row..row, bytes: 0..0, complete: true });
-                    self.partitions[group.partition].file = None;
+                    self.partitions[partition].file = None;
                     continue;
                 }
                 let rows = row..row + fit * rows_each;
@@ -153,20 +178,20 @@ impl<'a> Placer<'a> {
         place.part += 1;
         place.file = Some(file);
         let intent = FileIntent {
-            nonce: nonce(self.seed, self.dataset, &place.values, place.part),
-            dataset: self.dataset.to_owned(),
+            nonce: nonce(&self.seed, &self.dataset, &place.values, place.part),
+            dataset: self.dataset.clone(),
             partition: place.values.clone(),
             part: place.part,
             counters: self.counters.next_file(),
         };
-        self.files.push(Placed { intent, name: FileName::default(), rows: 0, bytes: self.header });
+        self.files.push(Placed { intent, rows: 0, bytes: self.header });
         file
     }
 
     /// Equal keys of neighbours that an encoder does not see together.
-    fn check_keys(&mut self, group: &Group) -> Result<()> {
+    fn check_keys(&mut self, partition: usize, group: &Group) -> Result<()> {
         let Some((first, last)) = &group.keys else { return Ok(()) };
-        let partition = &mut self.partitions[group.partition];
+        let partition = &mut self.partitions[partition];
         if partition.last_key.as_ref() == Some(first) {
             let key = String::from_utf8_lossy(first);
             return Err(Error::user(format!(
@@ -176,5 +201,16 @@ impl<'a> Placer<'a> {
         }
         partition.last_key = Some(last.clone());
         Ok(())
+    }
+
+    /// What is wrong with rows that cannot be encoded, told with their places in their partitions.
+    fn refused(&self, batch: &RecordBatch, groups: &[Group], numbers: &[usize]) -> Error {
+        let span = |group: &Group| Span { rows: group.rows, before: self.partitions[numbers[group.partition]].rows };
+        let spans = groups.iter().map(span).collect::<Vec<_>>();
+        let again = self.encoder.as_ref().map(|encoder| encoder.encode_spans(batch, &spans, &mut Page::default()));
+        match again {
+            Some(Err(cause)) => format_error(cause),
+            _ => Error::internal("rows that could not be encoded can be now"),
+        }
     }
 }

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, RecordBatch, StringViewArray, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
-use outflow_formats::encode::{Encoder, Span};
+use outflow_formats::encode::{Encoder, Page, Span};
 use outflow_layout::layout::{Output, Roll};
 
+use super::Shared;
 use super::pages::{Lent, Pages};
-use super::{blocking, format_error};
 use crate::error::{Error, Result};
 
-/// Tells rows by their partition values.
+/// Tells rows by their partition values, and encodes them. Several may work on the rows of one output.
 pub(super) struct Router {
     schema: SchemaRef,
     encoder: Option<Arc<dyn Encoder>>,
@@ -24,36 +24,14 @@ pub(super) struct Router {
     rolls: bool,
     /// Partitions by their values, each with its length before it.
     known: HashMap<Box<[u8]>, usize>,
-    /// Rows of each partition so far.
-    rows: Vec<u64>,
     /// The group of each partition in the batch at hand, and the number of that batch.
     groups: Vec<(u64, usize)>,
     batches: u64,
+    numbers: Numbers,
 }
 
-/// A batch on its way to its place.
-pub(super) enum Portion {
-    /// As it came.
-    Rows(RecordBatch),
-    /// Encoded before its place was known, since all of it goes to one.
-    Encoded(Encoded),
-}
-
-/// Encodes batches of an output that has one partition, wherever they are.
-#[derive(Clone)]
-pub(super) struct Ahead {
-    schema: SchemaRef,
-    encoder: Option<Arc<dyn Encoder>>,
-    pages: Arc<Pages>,
-}
-
-/// A batch whose partitions are known.
-pub(super) enum Routed {
-    /// To be encoded.
-    Rows(Box<Split>),
-    /// Encoded.
-    Encoded(Encoded),
-}
+/// What the partitions of a router are to whoever places their rows.
+pub(super) type Numbers = Shared<Vec<usize>>;
 
 /// A batch whose rows are known by partition, not yet in their order.
 pub(super) struct Split {
@@ -66,17 +44,16 @@ pub(super) struct Split {
     encoder: Option<Arc<dyn Encoder>>,
     pages: Arc<Pages>,
     rolls: bool,
+    numbers: Numbers,
 }
 
 /// The rows of one partition in a batch.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
-    /// Partitions are numbered as they appear.
+    /// Partitions are numbered as they appear to their router.
     pub(super) partition: usize,
     /// How many rows.
     pub(super) rows: usize,
-    /// Rows of the partition before these.
-    before: u64,
     /// The keys of the first and the last row, in formats that have such.
     pub(super) keys: Option<(Vec<u8>, Vec<u8>)>,
 }
@@ -87,9 +64,11 @@ pub(super) struct Encoded {
     pub(super) rows: usize,
     /// Groups in order.
     pub(super) groups: Vec<Group>,
-    /// Values of partitions that were not seen before.
+    /// Values of partitions that its router had not seen before.
     pub(super) new: Vec<Vec<(String, String)>>,
-    /// Where in the bytes each row (if files roll) or group ends; empty for Parquet.
+    /// Of that router.
+    pub(super) numbers: Numbers,
+    /// Where in the bytes each row (if files roll) or group ends; empty for what is no text.
     pub(super) ends: Vec<usize>,
     /// What files get.
     pub(super) content: Content,
@@ -101,6 +80,8 @@ pub(super) enum Content {
     Text(Lent),
     /// Rows, for Parquet.
     Rows(RecordBatch),
+    /// Rows that cannot be encoded. Which of a file they are, and so what is wrong, is told where they are placed.
+    Refused(RecordBatch),
 }
 
 impl Router {
@@ -118,63 +99,28 @@ impl Router {
             keys: output.partition_by.iter().map(|key| key.name.clone()).collect(),
             rolls: output.roll != Roll::default(),
             known: HashMap::new(),
-            rows: Vec::new(),
             groups: Vec::new(),
             batches: 0,
-        }
-    }
-
-    /// What encodes batches before they come here.
-    pub(super) fn ahead(&self) -> Ahead {
-        let whole = self.keys.is_empty() && !self.rolls;
-        Ahead {
-            schema: self.schema.clone(),
-            encoder: self.encoder.clone().filter(|_| whole),
-            pages: self.pages.clone(),
-        }
-    }
-
-    /// Finds the partitions of a portion.
-    pub(super) fn route(&mut self, portion: Portion) -> Result<Routed> {
-        match portion {
-            Portion::Rows(batch) => Ok(Routed::Rows(Box::new(self.split(&batch)?))),
-            Portion::Encoded(mut encoded) => {
-                for group in &encoded.groups {
-                    let partition = self.partition(&[], std::iter::empty, &mut encoded.new);
-                    self.rows[partition] += group.rows as u64;
-                }
-                Ok(Routed::Encoded(encoded))
-            }
+            numbers: Numbers::default(),
         }
     }
 
     /// Finds the partition of each row.
-    fn split(&mut self, batch: &RecordBatch) -> Result<Split> {
-        let data = written(&self.schema, batch)?;
+    pub(super) fn split(&mut self, batch: &RecordBatch) -> Result<Split> {
         let width = self.schema.fields().len();
-        let keys = batch.columns()[width..].iter().map(|column| column.as_string_view()).collect::<Vec<_>>();
+        let (written, keys) = batch.columns().split_at(width);
+        let data = RecordBatch::try_new(self.schema.clone(), written.to_vec())
+            .map_err(|cause| Error::internal("a batch does not fit its schema").caused_by(cause))?;
+        let keys = keys.iter().map(|column| column.as_string_view()).collect::<Vec<_>>();
         self.batches += 1;
         let (mut groups, mut new) = (Vec::new(), Vec::new());
-        let mut group_of = Vec::with_capacity(data.num_rows());
-        let (mut values, mut current) = (Vec::new(), 0);
-        for row in 0..data.num_rows() {
-            if row == 0
-                || !keys
-                    .iter()
-                    .all(|key| key.is_null(row - 1) == key.is_null(row) && key.value(row - 1) == key.value(row))
-            {
-                values.clear();
-                keys.iter().for_each(|key| push_value(text(key, row), &mut values));
-                let partition = self.partition(&values, || keys.iter().map(|key| text(key, row)), &mut new);
-                current = self.group(partition, &mut groups);
-            }
-            groups[current].rows += 1;
-            group_of.push(current);
-        }
-        for group in &groups {
-            self.rows[group.partition] += group.rows as u64;
-        }
-        let order = (groups.len() > 1).then(|| order(&groups, &group_of));
+        let order = if keys.is_empty() {
+            self.whole(data.num_rows(), &mut groups, &mut new);
+            None
+        } else {
+            let group_of = self.tell_apart(&keys, data.num_rows(), &mut groups, &mut new);
+            (groups.len() > 1).then(|| order(&groups, &group_of))
+        };
         Ok(Split {
             data,
             order,
@@ -183,7 +129,43 @@ impl Router {
             encoder: self.encoder.clone(),
             pages: self.pages.clone(),
             rolls: self.rolls,
+            numbers: self.numbers.clone(),
         })
+    }
+
+    /// All rows are of one partition.
+    fn whole(&mut self, rows: usize, groups: &mut Vec<Group>, new: &mut Vec<Vec<(String, String)>>) {
+        if rows > 0 {
+            let partition = self.partition(&[], std::iter::empty, new);
+            groups.push(Group { partition, rows, keys: None });
+        }
+    }
+
+    /// The group of each row.
+    fn tell_apart(
+        &mut self,
+        keys: &[&StringViewArray],
+        rows: usize,
+        groups: &mut Vec<Group>,
+        new: &mut Vec<Vec<(String, String)>>,
+    ) -> Vec<usize> {
+        let mut group_of = Vec::with_capacity(rows);
+        let (mut values, mut current) = (Vec::new(), 0);
+        for row in 0..rows {
+            if row == 0
+                || !keys
+                    .iter()
+                    .all(|key| key.is_null(row - 1) == key.is_null(row) && key.value(row - 1) == key.value(row))
+            {
+                values.clear();
+                keys.iter().for_each(|key| push_value(text(key, row), &mut values));
+                let partition = self.partition(&values, || keys.iter().map(|key| text(key, row)), new);
+                current = self.group(partition, groups);
+            }
+            groups[current].rows += 1;
+            group_of.push(current);
+        }
+        group_of
     }
 
     fn partition<'a, T: Iterator<Item = &'a str>>(
@@ -195,11 +177,10 @@ impl Router {
         if let Some(partition) = self.known.get(key) {
             return *partition;
         }
-        self.known.insert(key.into(), self.rows.len());
+        self.known.insert(key.into(), self.groups.len());
         new.push(self.keys.iter().cloned().zip(values().map(str::to_owned)).collect());
-        self.rows.push(0);
         self.groups.push((0, 0));
-        self.rows.len() - 1
+        self.groups.len() - 1
     }
 
     /// The group of a partition in the batch at hand.
@@ -207,7 +188,7 @@ impl Router {
         let known = &mut self.groups[partition];
         if known.0 != self.batches {
             *known = (self.batches, groups.len());
-            groups.push(Group { partition, rows: 0, before: self.rows[partition], keys: None });
+            groups.push(Group { partition, rows: 0, keys: None });
         }
         known.1
     }
@@ -236,81 +217,53 @@ fn order(groups: &[Group], group_of: &[usize]) -> UInt32Array {
     UInt32Array::from(order)
 }
 
-/// The columns of a batch that are written.
-fn written(schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch> {
-    RecordBatch::try_new(schema.clone(), batch.columns()[..schema.fields().len()].to_vec())
-        .map_err(|cause| Error::internal("a batch does not fit its schema").caused_by(cause))
-}
-
-impl Ahead {
-    /// Encodes a batch if it can be. What is wrong with it is told where its place is known.
-    pub(super) fn encode(&self, batch: RecordBatch) -> Result<Portion> {
-        let Some(encoder) = &self.encoder else { return Ok(Portion::Rows(batch)) };
-        let data = written(&self.schema, &batch)?;
-        let rows = data.num_rows();
-        let group = Group { partition: 0, rows, before: 0, keys: None };
-        let groups = if rows == 0 { Vec::new() } else { vec![group] };
-        match encoded(&data, groups, encoder.as_ref(), &self.pages, false) {
-            Ok(encoded) => Ok(Portion::Encoded(encoded)),
-            Err(_) => Ok(Portion::Rows(batch)),
-        }
-    }
-}
-
-/// Orders and encodes a batch on another thread, unless that is done.
-pub(super) async fn encode(routed: Routed) -> Result<Encoded> {
-    let split = match routed {
-        Routed::Encoded(encoded) => return Ok(encoded),
-        Routed::Rows(split) => split,
-    };
-    blocking(move || {
-        let Split { data, order, groups, new, encoder, pages, rolls } = *split;
+impl Split {
+    /// Puts the rows in order and encodes them.
+    pub(super) fn encode(self) -> Result<Encoded> {
+        let Self { data, order, mut groups, new, encoder, pages, rolls, numbers } = self;
         let batch = match order {
             None => data,
             Some(order) => take_record_batch(&data, &order)
                 .map_err(|cause| Error::internal("cannot put a batch in order").caused_by(cause))?,
         };
-        match encoder {
-            None => {
-                let rows = batch.num_rows();
-                Ok(Encoded { rows, groups, new, ends: Vec::new(), content: Content::Rows(batch) })
+        let (rows, mut ends) = (batch.num_rows(), Vec::new());
+        let content = match encoder {
+            None => Content::Rows(batch),
+            Some(encoder) => {
+                let mut lent = pages.lend();
+                match encode(&batch, &mut groups, encoder.as_ref(), rolls, &mut lent.page) {
+                    Ok(found) => {
+                        ends = found;
+                        Content::Text(lent)
+                    }
+                    Err(_) => Content::Refused(batch),
+                }
             }
-            Some(encoder) => Ok(Encoded { new, ..encoded(&batch, groups, encoder.as_ref(), &pages, rolls)? }),
-        }
-    })
-    .await
+        };
+        Ok(Encoded { rows, groups, new, numbers, ends, content })
+    }
 }
 
-/// Encodes a batch in the order of its groups.
-fn encoded(
+/// Encodes a batch in the order of its groups, and finds their keys.
+fn encode(
     batch: &RecordBatch,
-    mut groups: Vec<Group>,
+    groups: &mut [Group],
     encoder: &dyn Encoder,
-    pages: &Arc<Pages>,
     rolls: bool,
-) -> Result<Encoded> {
-    let span = |group: &Group| Span { rows: group.rows, before: group.before };
-    let single = |group: &Group| {
-        (0..group.rows as u64).map({
-            let before = group.before;
-            move |row| Span { rows: 1, before: before + row }
-        })
+    page: &mut Page,
+) -> outflow_formats::Result<Vec<usize>> {
+    let span = |rows| Span { rows, before: 0 };
+    let spans = if rolls {
+        vec![span(1); batch.num_rows()]
+    } else {
+        groups.iter().map(|group| span(group.rows)).collect::<Vec<_>>()
     };
-    let spans =
-        if rolls { groups.iter().flat_map(single).collect::<Vec<_>>() } else { groups.iter().map(span).collect() };
-    let mut lent = pages.lend();
-    let ends = encoder.encode_spans(batch, &spans, &mut lent.page).map_err(format_error)?;
-    set_keys(&mut groups, batch, encoder)?;
-    Ok(Encoded { rows: batch.num_rows(), groups, new: Vec::new(), ends, content: Content::Text(lent) })
-}
-
-fn set_keys(groups: &mut [Group], batch: &RecordBatch, encoder: &dyn Encoder) -> Result<()> {
+    let ends = encoder.encode_spans(batch, &spans, page)?;
     let mut begin = 0;
     for group in groups {
-        let key = |row| encoder.key(batch, row).map_err(format_error);
-        let Some(first) = key(begin)? else { return Ok(()) };
+        let Some(first) = encoder.key(batch, begin)? else { break };
         begin += group.rows;
-        group.keys = key(begin - 1)?.map(|last| (first, last));
+        group.keys = encoder.key(batch, begin - 1)?.map(|last| (first, last));
     }
-    Ok(())
+    Ok(ends)
 }

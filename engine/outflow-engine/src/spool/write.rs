@@ -21,11 +21,12 @@ use outflow_formats::workers::threads;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
-use super::place::{Placed, Placement};
+use super::place::Placement;
 use super::route::{Content, Encoded};
 use super::waiting::Waiting;
-use super::{blocking, format_error};
+use super::{Shared, blocking, format_error};
 use crate::error::{Error, Result};
+use crate::lane::lock;
 
 /// Bytes that may wait in memory, of all outputs.
 const WAITING: usize = 48 << 20;
@@ -80,15 +81,10 @@ pub(super) struct Finished {
     pub(super) digest: Digest,
 }
 
-/// The files of an output; one thread at a time writes them while the caller goes on.
+/// The files of an output. One thread at a time writes them: one of the caller's, or one that writes while the caller goes on.
 pub(super) struct Writer {
-    state: State,
-}
-
-enum State {
-    Idle(Box<Files>),
-    Busy(JoinHandle<Result<Box<Files>>>),
-    Failed,
+    files: Shared<Files>,
+    busy: Option<JoinHandle<Result<()>>>,
 }
 
 impl Writer {
@@ -102,60 +98,47 @@ impl Writer {
             Format::Parquet => Some(Packer::new(shape.schema.clone()).map_err(format_error)?),
             _ => None,
         };
-        let shape = Arc::new(Shape { ..shape });
         let files = Files { shape, header, packer, files: Vec::new(), waiting: 0, held, live: 0, outputs };
-        Ok(Self { state: State::Idle(Box::new(files)) })
+        Ok(Self { files: Arc::new(Mutex::new(files)), busy: None })
     }
 
-    /// Creates files without rows, for now.
-    pub(super) async fn open(&mut self, files: &[Placed]) -> Result<()> {
-        let entries = entries(files);
-        self.start(move |files| files.open(entries)).await
+    /// What the files are written with by whoever has the next rows.
+    pub(super) fn files(&self) -> Shared<Files> {
+        self.files.clone()
     }
 
-    /// Starts to write batches, once those before are written.
-    pub(super) async fn write(&mut self, new: &[Placed], batches: Vec<Batch>) -> Result<()> {
-        let entries = entries(new);
-        self.start(move |files| {
-            files.open(entries)?;
+    /// Starts to write batches, once those before are written. Of files that are new the entries in their archives come with
+    /// them.
+    pub(super) async fn write(&mut self, new: Vec<Option<String>>, batches: Vec<Batch>) -> Result<()> {
+        self.idle().await?;
+        let files = self.files.clone();
+        self.busy = Some(tokio::task::spawn_blocking(move || {
+            let mut files = lock(&files);
+            files.open(new)?;
             for Batch { placements, encoded, permit } in batches {
                 files.take(&placements, &encoded.content)?;
                 drop((encoded, permit));
             }
             files.spill()
-        })
-        .await
-    }
-
-    async fn start(&mut self, work: impl FnOnce(&mut Files) -> Result<()> + Send + 'static) -> Result<()> {
-        let mut files = self.idle().await?;
-        self.state = State::Busy(tokio::task::spawn_blocking(move || work(&mut files).map(|()| files)));
+        }));
         Ok(())
     }
 
-    async fn idle(&mut self) -> Result<Box<Files>> {
-        match std::mem::replace(&mut self.state, State::Failed) {
-            State::Idle(files) => Ok(files),
-            State::Busy(task) => {
-                task.await.map_err(|cause| Error::internal("the spool writer stopped").caused_by(cause))?
-            }
-            State::Failed => Err(Error::internal("the spool writer has failed before")),
-        }
+    async fn idle(&mut self) -> Result<()> {
+        let Some(task) = self.busy.take() else { return Ok(()) };
+        task.await.map_err(|cause| Error::internal("the spool writer stopped").caused_by(cause))?
     }
 
     /// Completes every file; they come in the order in which they were opened.
     pub(super) async fn finish(mut self) -> Result<Vec<Finished>> {
-        let files = self.idle().await?;
-        blocking(move || files.finish()).await
+        self.idle().await?;
+        blocking(move || lock(&self.files).finish()).await
     }
 }
 
-fn entries(files: &[Placed]) -> Vec<Option<String>> {
-    files.iter().map(|file| file.name.archive_entry.clone()).collect()
-}
-
-struct Files {
-    shape: Arc<Shape>,
+/// The files of an output.
+pub(super) struct Files {
+    shape: Shape,
     header: Vec<u8>,
     packer: Option<Packer>,
     files: Vec<File>,
@@ -190,7 +173,7 @@ impl Files {
         for entry in entries {
             let number = self.files.len();
             let path = self.shape.path(number);
-            let form = if self.shape.compression == Compression::None && self.shape.format != Format::Parquet {
+            let form = if self.shape.is_plain() {
                 Form::Plain(PlainFile::new(path, self.shape.algorithm))
             } else if self.live < LIVE {
                 self.live += 1;
@@ -204,6 +187,13 @@ impl Files {
             self.files.push(File { number, entry, rows: 0, waiting, form });
         }
         Ok(())
+    }
+
+    /// Writes a batch into plain files, of which there will be so many.
+    pub(super) fn put(&mut self, count: usize, placements: &[Placement], content: &Content) -> Result<()> {
+        self.open(vec![None; count - self.files.len()])?;
+        self.take(placements, content)?;
+        self.spill()
     }
 
     fn take(&mut self, placements: &[Placement], content: &Content) -> Result<()> {
@@ -224,6 +214,7 @@ impl Files {
                     }
                     _ => &packed.0[if index == 0 { 0 } else { packed.1[index - 1] }..packed.1[index]],
                 },
+                Content::Refused(_) => return Err(Error::internal("rows that cannot be encoded are placed")),
             };
             if bytes.len() >= AT_ONCE {
                 self.waiting -= file.drain(&self.shape)?;
@@ -279,19 +270,18 @@ impl Files {
         Ok(())
     }
 
-    fn finish(self) -> Result<Vec<Finished>> {
-        let shape = self.shape;
-        let queue = Mutex::new(self.files.into_iter().collect::<VecDeque<_>>());
+    fn finish(&mut self) -> Result<Vec<Finished>> {
+        let shape = &self.shape;
+        let queue = Mutex::new(self.files.drain(..).collect::<VecDeque<_>>());
         let done = Mutex::new(Vec::new());
-        let locked = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let locked = || lock(&queue).pop_front();
         std::thread::scope(|scope| {
             for _ in 0..threads() {
                 scope.spawn(|| {
                     while let Some(mut file) = locked() {
-                        let completed = file.complete(&shape);
+                        let completed = file.complete(shape);
                         let failed = completed.is_err();
-                        let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-                        done.push((file.number, completed.map(|()| file.form)));
+                        lock(&done).push((file.number, completed.map(|()| file.form)));
                         if failed {
                             return;
                         }
@@ -299,6 +289,7 @@ impl Files {
                 });
             }
         });
+        self.held.free();
         let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
         done.sort_by_key(|(number, _)| *number);
         let finished = |(_, form): (usize, Result<Form>)| match form? {
@@ -395,6 +386,11 @@ impl File {
 }
 
 impl Shape {
+    /// Whether files are what is encoded, byte for byte.
+    pub(super) fn is_plain(&self) -> bool {
+        self.compression == Compression::None && self.format != Format::Parquet
+    }
+
     fn path(&self, file: usize) -> PathBuf {
         self.folder.join(format!("{:04}-{file:06}", self.number))
     }

@@ -89,3 +89,19 @@ fn threads_wait_for_room_and_end_when_nobody_waits_for_them() {
         threads.into_iter().for_each(|thread| thread.join().expect("a thread ends"));
     });
 }
+
+#[test]
+fn pieces_have_their_turn_one_after_the_other() {
+    let (order, ordered) = order(3, 3);
+    let [first, second, third] = [(); 3].map(|()| order.begin().expect("somebody waits"));
+    assert!(first.is_next() && !second.is_next() && first.wait());
+    std::thread::scope(|scope| {
+        let turn = scope.spawn(|| second.wait());
+        first.fill(0);
+        assert!(turn.join().expect("the thread ends"), "the turn comes when the first is filled");
+        // Nobody waits for what would have been next.
+        let turn = scope.spawn(|| third.wait());
+        drop(ordered);
+        assert!(!turn.join().expect("the thread ends"));
+    });
+}
