@@ -37,7 +37,8 @@ impl Layout for Several {
         let name = |(intent, _): &(FileIntent, Option<FileFacts>)| {
             let values = intent.partition.iter().map(|(_, value)| format!("-{value}")).collect::<String>();
             let numbers = intent.counters.iter().map(|(name, value)| format!("-{name}{value}")).collect::<String>();
-            FileName { path: format!("{}{values}{numbers}", intent.dataset), ..FileName::default() }
+            let path = format!("{}{values}{numbers}", intent.dataset);
+            FileName { archive_entry: Some(path.clone()), path, ..FileName::default() }
         };
         Ok(files.iter().map(name).collect())
     }
@@ -171,7 +172,10 @@ impl Bench {
         let mut layout = Several { outputs, refuses: self.refuses };
         let extracted = extract(&extraction, &spool, &mut layout, &dead);
         let extracted = tokio::time::timeout(Duration::from_secs(120), extracted).await.expect("it must not hang")?;
-        let text = |file: &SpooledFile| (file.parts[0].name.path.clone(), std::fs::read_to_string(&file.path).unwrap());
+        let text = |file: &SpooledFile| {
+            let bytes = std::fs::read(&file.path).unwrap();
+            (file.parts[0].name.path.clone(), String::from_utf8_lossy(&bytes).into_owned())
+        };
         let texts = extracted.files.iter().map(text).collect();
         Ok(Outcome { extracted, texts, rejects: dead.first() })
     }

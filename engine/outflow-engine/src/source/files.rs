@@ -15,7 +15,6 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use outflow_formats::jsonl;
 use outflow_formats::reject::Reject as Unreadable;
-use outflow_formats::workers::threads;
 use outflow_spec::source::FilesSource;
 
 use super::arrivals::{Arrivals, Arrived, Wanted};
@@ -28,6 +27,9 @@ use crate::dead_letter::Reject;
 use crate::error::{Error, Result};
 use crate::lane::{self, End, Road, Told};
 use crate::unseen::Unseen;
+
+/// Chunks that come out of lanes are worth a waking when there are so many.
+const WORTH: usize = 4;
 
 /// The input of a pipeline: its files and, once they are opened, the columns known of them.
 #[derive(Clone, Debug)]
@@ -242,7 +244,7 @@ impl Table<Scan> {
     ) -> BoxStream<'static, Result<T>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let (scan, asked_for) = (self.scan.clone(), Arc::new(asked.clone()));
-        let arriving = Arriving::start(&self.scan, asked, road.most, 2 * threads(), move || {
+        let arriving = Arriving::start(&self.scan, asked, road.most, WORTH, move || {
             let (mut carrier, End { mut make, settle }) = (road.open()?, end());
             let (scan, asked) = (scan.clone(), asked_for.clone());
             let make = move |file, batch, whole: &Whole<'_>| {

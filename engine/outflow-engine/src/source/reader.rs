@@ -54,6 +54,9 @@ pub struct Taken<T> {
     pub surprises: Vec<jsonl::Column>,
 }
 
+/// So many chunks a thread has made and not settled when it waits for its turn; it goes on reading with less.
+const HELD: usize = 2;
+
 /// What comes from the threads, in input order.
 pub struct Arriving<T> {
     ordered: Ordered<Result<Taken<T>>>,
@@ -70,7 +73,8 @@ impl<T: Send + 'static> Arriving<T> {
         worth: usize,
         hand: impl Fn() -> Result<Hand<T>> + Send + Sync + 'static,
     ) -> Self {
-        let (order, ordered) = order(worth + 2 * threads(), worth);
+        // Threads that wait for room hold less each; the others that are begun are worth a waking, or there would never be room.
+        let (order, ordered) = order(worth + HELD * threads(), worth);
         let scan = scan.clone();
         let reader = tokio::task::spawn_blocking(move || read(&scan, &asked, most, &hand, &order));
         Self { ordered, reader: Some(reader) }
@@ -87,9 +91,6 @@ impl<T: Send + 'static> Arriving<T> {
         }
     }
 }
-
-/// What a thread has made and not settled; it does not wait for its turn as long as there is less.
-const HELD: usize = 2;
 
 /// Bytes that are worth another thread.
 const BYTES_OF_THREAD: u64 = 4 << 20;

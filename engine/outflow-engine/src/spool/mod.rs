@@ -41,6 +41,9 @@ use portion::{Plain, Portion};
 use route::Router;
 use write::{Batch, Finished, Shape, Writer};
 
+/// Batches that are written together, if so many are ready.
+const AT_ONCE: usize = 8;
+
 /// What several threads use, one at a time.
 type Shared<T> = Arc<std::sync::Mutex<T>>;
 
@@ -137,7 +140,7 @@ impl<'a> Spool<'a> {
         };
 
         let mut names = Vec::new();
-        let mut ready = portions.ready_chunks(4 * threads());
+        let mut ready = portions.ready_chunks(AT_ONCE);
         while let Some(ready) = ready.next().await {
             let mut batches = Vec::with_capacity(ready.len());
             for portion in ready {

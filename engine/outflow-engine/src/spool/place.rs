@@ -1,19 +1,18 @@
-//! Which file each row goes to: one a partition, and the next part when it is full. Only counts here; no bytes move.
+//! Which file each row goes to: one a partition, and the next part when it is full. Counts, and moves no bytes.
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use outflow_formats::encode::{Encoder, Page, Span};
+use outflow_formats::encode::{Encoder, Page};
 use outflow_layout::layout::{FileIntent, Output, Roll};
 
 use super::format_error;
 use super::name::nonce;
-use super::route::{Content, Encoded, Group};
+use super::route::{Content, Encoded, Group, Values, spans};
 use crate::counters::OutputCounters;
 use crate::error::{Error, Result};
-use crate::lane::lock;
 
 /// Places the rows of an output.
 pub(super) struct Placer {
@@ -28,13 +27,13 @@ pub(super) struct Placer {
     footer: u64,
     partitions: Vec<Partition>,
     /// Their numbers by their values.
-    known: HashMap<Vec<(String, String)>, usize>,
+    known: HashMap<Values, usize>,
     /// Every file, in the order of their first rows.
     pub(super) files: Vec<Placed>,
 }
 
 struct Partition {
-    values: Vec<(String, String)>,
+    values: Values,
     rows: u64,
     part: u32,
     /// The file of the current part.
@@ -92,35 +91,32 @@ impl Placer {
 
     /// Opens the one file of an output without rows.
     pub(super) fn open_empty(&mut self) {
-        let partition = self.partition(&[]);
+        let partition = self.partition(&Values::default());
         self.open(partition);
     }
 
     /// The number of a partition.
-    fn partition(&mut self, values: &[(String, String)]) -> usize {
+    fn partition(&mut self, values: &Values) -> usize {
         if let Some(number) = self.known.get(values) {
             return *number;
         }
         let number = self.partitions.len();
-        let values = values.to_vec();
         self.known.insert(values.clone(), number);
-        self.partitions.push(Partition { values, rows: 0, part: 0, file: None, last_key: None });
+        self.partitions.push(Partition { values: values.clone(), rows: 0, part: 0, file: None, last_key: None });
         number
     }
 
-    /// Places the rows of a batch; files that did not exist are appended to `files`, without names.
+    /// Places the rows of a batch; files that did not exist are appended to `files`.
     pub(super) fn place(&mut self, encoded: &Encoded) -> Result<Vec<Placement>> {
-        let mut numbers = lock(&encoded.numbers);
-        numbers.extend(encoded.new.iter().map(|values| self.partition(values)));
         if let Content::Refused(batch) = &encoded.content {
-            return Err(self.refused(batch, &encoded.groups, &numbers));
+            return Err(self.refused(batch, &encoded.groups));
         }
         let rolls = self.roll != Roll::default();
         let mut placements: Vec<Placement> = Vec::with_capacity(encoded.groups.len());
         let (mut row, mut unit) = (0, 0);
         let end_of = |unit: usize| if unit == 0 { 0 } else { encoded.ends.get(unit - 1).copied().unwrap_or(0) };
         for group in &encoded.groups {
-            let partition = numbers[group.partition];
+            let partition = self.partition(&group.values);
             self.check_keys(partition, group)?;
             self.partitions[partition].rows += group.rows as u64;
             // What is never taken apart: a row if files roll, else the group.
@@ -180,7 +176,7 @@ impl Placer {
         let intent = FileIntent {
             nonce: nonce(&self.seed, &self.dataset, &place.values, place.part),
             dataset: self.dataset.clone(),
-            partition: place.values.clone(),
+            partition: place.values.to_vec(),
             part: place.part,
             counters: self.counters.next_file(),
         };
@@ -204,9 +200,9 @@ impl Placer {
     }
 
     /// What is wrong with rows that cannot be encoded, told with their places in their partitions.
-    fn refused(&self, batch: &RecordBatch, groups: &[Group], numbers: &[usize]) -> Error {
-        let span = |group: &Group| Span { rows: group.rows, before: self.partitions[numbers[group.partition]].rows };
-        let spans = groups.iter().map(span).collect::<Vec<_>>();
+    fn refused(&self, batch: &RecordBatch, groups: &[Group]) -> Error {
+        let before = |group: &Group| self.known.get(&group.values).map_or(0, |number| self.partitions[*number].rows);
+        let spans = spans(groups, self.roll != Roll::default(), before);
         let again = self.encoder.as_ref().map(|encoder| encoder.encode_spans(batch, &spans, &mut Page::default()));
         match again {
             Some(Err(cause)) => format_error(cause),

@@ -38,9 +38,11 @@ pub(super) fn end(mut router: Router, into: Option<Plain>) -> End<Portion> {
     let settle = into.map(|Plain { placer, files }| -> Box<dyn FnMut(_) -> _> {
         Box::new(move |portion| {
             let Portion::Encoded(encoded, _) = portion else { return Ok(portion) };
-            let mut placer = lock(&placer);
-            let placements = placer.place(&encoded)?;
-            lock(&files).put(placer.files.len(), &placements, &encoded.content)?;
+            let (placements, count) = {
+                let mut placer = lock(&placer);
+                (placer.place(&encoded)?, placer.files.len())
+            };
+            lock(&files).put(count, &placements, &encoded.content)?;
             Ok(Portion::Written(encoded.rows))
         })
     });

@@ -10,11 +10,10 @@ use arrow::datatypes::SchemaRef;
 use outflow_formats::encode::{Encoder, Page, Span};
 use outflow_layout::layout::{Output, Roll};
 
-use super::Shared;
 use super::pages::{Lent, Pages};
 use crate::error::{Error, Result};
 
-/// Tells rows by their partition values, and encodes them. Several may work on the rows of one output.
+/// Tells rows by their partition values. Several may do so for the rows of one output.
 pub(super) struct Router {
     schema: SchemaRef,
     encoder: Option<Arc<dyn Encoder>>,
@@ -24,14 +23,18 @@ pub(super) struct Router {
     rolls: bool,
     /// Partitions by their values, each with its length before it.
     known: HashMap<Box<[u8]>, usize>,
-    /// The group of each partition in the batch at hand, and the number of that batch.
-    groups: Vec<(u64, usize)>,
+    partitions: Vec<Partition>,
     batches: u64,
-    numbers: Numbers,
 }
 
-/// What the partitions of a router are to whoever places their rows.
-pub(super) type Numbers = Shared<Vec<usize>>;
+struct Partition {
+    values: Values,
+    /// The last batch that had rows of it, and the number of their group there.
+    group: (u64, usize),
+}
+
+/// The names and values that make a partition.
+pub(super) type Values = Arc<[(String, String)]>;
 
 /// A batch whose rows are known by partition, not yet in their order.
 pub(super) struct Split {
@@ -39,19 +42,16 @@ pub(super) struct Split {
     /// Places of the rows in their new order; none = as they are.
     order: Option<UInt32Array>,
     groups: Vec<Group>,
-    /// Values of partitions that were not seen before.
-    new: Vec<Vec<(String, String)>>,
     encoder: Option<Arc<dyn Encoder>>,
     pages: Arc<Pages>,
     rolls: bool,
-    numbers: Numbers,
 }
 
 /// The rows of one partition in a batch.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
-    /// Partitions are numbered as they appear to their router.
-    pub(super) partition: usize,
+    /// The partition.
+    pub(super) values: Values,
     /// How many rows.
     pub(super) rows: usize,
     /// The keys of the first and the last row, in formats that have such.
@@ -64,10 +64,6 @@ pub(super) struct Encoded {
     pub(super) rows: usize,
     /// Groups in order.
     pub(super) groups: Vec<Group>,
-    /// Values of partitions that its router had not seen before.
-    pub(super) new: Vec<Vec<(String, String)>>,
-    /// Of that router.
-    pub(super) numbers: Numbers,
     /// Where in the bytes each row (if files roll) or group ends; empty for what is no text.
     pub(super) ends: Vec<usize>,
     /// What files get.
@@ -80,7 +76,7 @@ pub(super) enum Content {
     Text(Lent),
     /// Rows, for Parquet.
     Rows(RecordBatch),
-    /// Rows that cannot be encoded. Which of a file they are, and so what is wrong, is told where they are placed.
+    /// Rows that cannot be encoded. What is wrong is told where they are placed, for it names rows of a partition by their number.
     Refused(RecordBatch),
 }
 
@@ -99,9 +95,8 @@ impl Router {
             keys: output.partition_by.iter().map(|key| key.name.clone()).collect(),
             rolls: output.roll != Roll::default(),
             known: HashMap::new(),
-            groups: Vec::new(),
+            partitions: Vec::new(),
             batches: 0,
-            numbers: Numbers::default(),
         }
     }
 
@@ -113,42 +108,24 @@ impl Router {
             .map_err(|cause| Error::internal("a batch does not fit its schema").caused_by(cause))?;
         let keys = keys.iter().map(|column| column.as_string_view()).collect::<Vec<_>>();
         self.batches += 1;
-        let (mut groups, mut new) = (Vec::new(), Vec::new());
-        let order = if keys.is_empty() {
-            self.whole(data.num_rows(), &mut groups, &mut new);
-            None
-        } else {
-            let group_of = self.tell_apart(&keys, data.num_rows(), &mut groups, &mut new);
-            (groups.len() > 1).then(|| order(&groups, &group_of))
+        let rows = data.num_rows();
+        let mut groups = Vec::new();
+        let order = match (keys.is_empty(), rows) {
+            (_, 0) => None,
+            (true, _) => {
+                groups.push(Group { values: Values::default(), rows, keys: None });
+                None
+            }
+            (false, _) => {
+                let group_of = self.tell_apart(&keys, rows, &mut groups);
+                (groups.len() > 1).then(|| order(&groups, &group_of))
+            }
         };
-        Ok(Split {
-            data,
-            order,
-            groups,
-            new,
-            encoder: self.encoder.clone(),
-            pages: self.pages.clone(),
-            rolls: self.rolls,
-            numbers: self.numbers.clone(),
-        })
-    }
-
-    /// All rows are of one partition.
-    fn whole(&mut self, rows: usize, groups: &mut Vec<Group>, new: &mut Vec<Vec<(String, String)>>) {
-        if rows > 0 {
-            let partition = self.partition(&[], std::iter::empty, new);
-            groups.push(Group { partition, rows, keys: None });
-        }
+        Ok(Split { data, order, groups, encoder: self.encoder.clone(), pages: self.pages.clone(), rolls: self.rolls })
     }
 
     /// The group of each row.
-    fn tell_apart(
-        &mut self,
-        keys: &[&StringViewArray],
-        rows: usize,
-        groups: &mut Vec<Group>,
-        new: &mut Vec<Vec<(String, String)>>,
-    ) -> Vec<usize> {
+    fn tell_apart(&mut self, keys: &[&StringViewArray], rows: usize, groups: &mut Vec<Group>) -> Vec<usize> {
         let mut group_of = Vec::with_capacity(rows);
         let (mut values, mut current) = (Vec::new(), 0);
         for row in 0..rows {
@@ -159,7 +136,7 @@ impl Router {
             {
                 values.clear();
                 keys.iter().for_each(|key| push_value(text(key, row), &mut values));
-                let partition = self.partition(&values, || keys.iter().map(|key| text(key, row)), new);
+                let partition = self.partition(&values, || keys.iter().map(|key| text(key, row)));
                 current = self.group(partition, groups);
             }
             groups[current].rows += 1;
@@ -168,29 +145,25 @@ impl Router {
         group_of
     }
 
-    fn partition<'a, T: Iterator<Item = &'a str>>(
-        &mut self,
-        key: &[u8],
-        values: impl FnOnce() -> T,
-        new: &mut Vec<Vec<(String, String)>>,
-    ) -> usize {
+    fn partition<'a, T: Iterator<Item = &'a str>>(&mut self, key: &[u8], values: impl FnOnce() -> T) -> usize {
         if let Some(partition) = self.known.get(key) {
             return *partition;
         }
-        self.known.insert(key.into(), self.groups.len());
-        new.push(self.keys.iter().cloned().zip(values().map(str::to_owned)).collect());
-        self.groups.push((0, 0));
-        self.groups.len() - 1
+        let number = self.partitions.len();
+        self.known.insert(key.into(), number);
+        let values = self.keys.iter().cloned().zip(values().map(str::to_owned)).collect();
+        self.partitions.push(Partition { values, group: (0, 0) });
+        number
     }
 
     /// The group of a partition in the batch at hand.
     fn group(&mut self, partition: usize, groups: &mut Vec<Group>) -> usize {
-        let known = &mut self.groups[partition];
-        if known.0 != self.batches {
-            *known = (self.batches, groups.len());
-            groups.push(Group { partition, rows: 0, keys: None });
+        let Partition { values, group } = &mut self.partitions[partition];
+        if group.0 != self.batches {
+            *group = (self.batches, groups.len());
+            groups.push(Group { values: values.clone(), rows: 0, keys: None });
         }
-        known.1
+        group.1
     }
 }
 
@@ -220,7 +193,7 @@ fn order(groups: &[Group], group_of: &[usize]) -> UInt32Array {
 impl Split {
     /// Puts the rows in order and encodes them.
     pub(super) fn encode(self) -> Result<Encoded> {
-        let Self { data, order, mut groups, new, encoder, pages, rolls, numbers } = self;
+        let Self { data, order, mut groups, encoder, pages, rolls } = self;
         let batch = match order {
             None => data,
             Some(order) => take_record_batch(&data, &order)
@@ -240,7 +213,7 @@ impl Split {
                 }
             }
         };
-        Ok(Encoded { rows, groups, new, numbers, ends, content })
+        Ok(Encoded { rows, groups, ends, content })
     }
 }
 
@@ -252,13 +225,7 @@ fn encode(
     rolls: bool,
     page: &mut Page,
 ) -> outflow_formats::Result<Vec<usize>> {
-    let span = |rows| Span { rows, before: 0 };
-    let spans = if rolls {
-        vec![span(1); batch.num_rows()]
-    } else {
-        groups.iter().map(|group| span(group.rows)).collect::<Vec<_>>()
-    };
-    let ends = encoder.encode_spans(batch, &spans, page)?;
+    let ends = encoder.encode_spans(batch, &spans(groups, rolls, |_| 0), page)?;
     let mut begin = 0;
     for group in groups {
         let Some(first) = encoder.key(batch, begin)? else { break };
@@ -266,4 +233,15 @@ fn encode(
         group.keys = encoder.key(batch, begin - 1)?.map(|last| (first, last));
     }
     Ok(ends)
+}
+
+/// What an encoder keeps apart: the rows if files roll, else the groups. `before` tells how many rows of its partition are before
+/// a group.
+pub(super) fn spans(groups: &[Group], rolls: bool, before: impl Fn(&Group) -> u64) -> Vec<Span> {
+    let spans = groups.iter().flat_map(|group| {
+        let (count, rows) = if rolls { (group.rows, 1) } else { (1, group.rows) };
+        let before = before(group);
+        (0..count as u64).map(move |number| Span { rows, before: before + number })
+    });
+    spans.collect()
 }

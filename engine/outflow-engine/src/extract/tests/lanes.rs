@@ -103,3 +103,45 @@ async fn a_row_that_is_left_out_is_shown_whole() {
     // Beside another output the columns are all read.
     assert_eq!(shown(&bench.extract(vec![ruled("one"), of("two")]).await.unwrap()), expected);
 }
+
+/// A lone output is written by lanes; beside another one the same rows take the other way.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_the_same_without_lanes() {
+    // The last rows are of a partition of their own.
+    let text = rows(ROWS / 2) + &(ROWS..ROWS + 10).map(|id| format!("{id},late,name{id}\n")).collect::<String>();
+    assert!(text.len() > 5 << 20);
+    let bench = Bench::new(&text);
+    let csv = || Format::Csv(Dialect::default());
+    let document = || Format::JsonObject(JsonObject { key: "id".to_owned(), root: None, style: JsonStyle::default() });
+    let plain = [csv(), document(), Format::JsonArray(JsonStyle::default())].map(|format| (format, Compression::None));
+    let packed = [Compression::Gzip, Compression::Zstd, Compression::Zip].map(|compression| (csv(), compression));
+    let whole = Roll { max_rows: None, max_bytes: None };
+    for (format, compression) in plain.into_iter().chain(packed).chain([(Format::Parquet, Compression::None)]) {
+        for (roll, split) in [
+            (whole, false),
+            (whole, true),
+            (Roll { max_bytes: Some(1 << 20).filter(|_| format != Format::Parquet), max_rows: Some(60_000) }, true),
+        ] {
+            let partition_by = split.then(|| PartitionKey { name: "kind".to_owned(), value: "kind".to_owned() });
+            let lone = Output {
+                format: format.clone(),
+                compression,
+                roll,
+                partition_by: partition_by.into_iter().collect(),
+                counters: vec![counter("n", CounterScope::File, 1)],
+                ..output("files", &[("id", "id"), ("name", "name")])
+            };
+            let none = Output { filter: Some("false".to_owned()), ..of("none") };
+            let mut files = Vec::new();
+            for outputs in [vec![lone.clone()], vec![lone, none]] {
+                empty(&bench.spool()).unwrap();
+                let extracted = bench.extract(outputs).await.unwrap().extracted;
+                let facts = |file: SpooledFile| file.parts.into_iter().map(|part| (part.name.path, part.facts));
+                files.push(extracted.files.into_iter().flat_map(facts).collect::<Vec<_>>());
+            }
+            let told = format!("{format:?}, {compression:?}, {roll:?}, split: {split}");
+            assert!(files[0].len() > usize::from(split), "{told}");
+            assert!(files[0] == files[1], "{told}");
+        }
+    }
+}
