@@ -2,7 +2,6 @@
 //! the end of the block before as its dictionary, and the results are joined into one stream. The stream depends on
 //! the text alone, not on how it was handed over or on how many threads there are.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -109,39 +108,27 @@ impl Deflater {
     }
 }
 
-thread_local! {
-    /// A compressor takes a quarter of a megabyte, so threads keep theirs.
-    static COMPRESS: RefCell<Option<(u32, Compress)>> = const { RefCell::new(None) };
-}
-
-/// Compresses a block that follows `before`.
+/// Compresses a block that follows `before`. The compressor is a new one: what a used one has left in its memory shows in what
+/// it makes of the end of the next text (trifectatechfoundation/zlib-rs#459).
 fn compress(level: u32, before: Option<&Vec<u8>>, text: &[u8], flush: FlushCompress) -> io::Result<Vec<u8>> {
-    COMPRESS.with_borrow_mut(|kept| {
-        let compress = match kept {
-            Some((known, compress)) if *known == level => {
-                compress.reset();
-                compress
-            }
-            _ => &mut kept.insert((level, Compress::new(Compression::new(level), false))).1,
+    let mut compress = Compress::new(Compression::new(level), false);
+    if let Some(before) = before {
+        compress.set_dictionary(&before[before.len().saturating_sub(WINDOW)..])?;
+    }
+    let mut out = Vec::with_capacity(text.len() / 3 + 128);
+    loop {
+        let taken = compress.total_in() as usize;
+        let status = compress.compress_vec(&text[taken..], &mut out, flush)?;
+        // Room that is left over tells that nothing waits any more.
+        let ended = match flush {
+            FlushCompress::Finish => status == Status::StreamEnd,
+            _ => compress.total_in() as usize == text.len() && out.len() < out.capacity(),
         };
-        if let Some(before) = before {
-            compress.set_dictionary(&before[before.len().saturating_sub(WINDOW)..])?;
+        if ended {
+            return Ok(out);
         }
-        let mut out = Vec::with_capacity(text.len() / 3 + 128);
-        loop {
-            let taken = compress.total_in() as usize;
-            let status = compress.compress_vec(&text[taken..], &mut out, flush)?;
-            // Room that is left over tells that nothing waits any more.
-            let ended = match flush {
-                FlushCompress::Finish => status == Status::StreamEnd,
-                _ => compress.total_in() as usize == text.len() && out.len() < out.capacity(),
-            };
-            if ended {
-                return Ok(out);
-            }
-            out.reserve(out.capacity().max(128));
-        }
-    })
+        out.reserve(out.capacity().max(128));
+    }
 }
 
 fn stopped() -> io::Error {

@@ -47,3 +47,14 @@ fn blocks_know_what_came_before() {
     let (blocks, _) = deflate(&text, text.len());
     assert!((blocks.len() as u64) < alone + alone / 50 + 2000, "{} bytes in place of {alone}", blocks.len());
 }
+
+#[test]
+fn what_was_compressed_before_does_not_show() {
+    let rows = |from: usize| (from..from + 150_000).flat_map(|id| format!("{id},name{id}\n").into_bytes()).collect();
+    let texts = (0..6).map(|number| rows(number * 70_000)).collect::<Vec<Vec<u8>>>();
+    let streams = texts.iter().map(|text| deflate(text, text.len()).0).collect::<Vec<_>>();
+    // Each comes after another one this time.
+    for (text, stream) in texts.iter().zip(&streams).rev() {
+        assert!(deflate(text, text.len()).0 == *stream);
+    }
+}

@@ -141,7 +141,7 @@ async fn files_are_the_same_without_lanes() {
             }
             let told = format!("{format:?}, {compression:?}, {roll:?}, split: {split}");
             assert!(files[0].len() > usize::from(split), "{told}");
-            assert!(files[0] == files[1], "{told}");
+            assert_eq!(files[0], files[1], "{told}");
         }
     }
 }
