@@ -28,7 +28,8 @@ pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) {
     let _ = WORKERS.send(Box::new(work));
 }
 
-/// How many there are.
+/// How many there are, which is found out once: it takes several files of the system to tell.
 pub fn threads() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from)
+    static THREADS: LazyLock<usize> = LazyLock::new(|| std::thread::available_parallelism().map_or(2, usize::from));
+    *THREADS
 }
