@@ -54,12 +54,15 @@ pub struct Taken<T> {
     pub surprises: Vec<jsonl::Column>,
 }
 
+/// What came of a chunk, or what went wrong.
+type Made<T> = Result<Taken<T>>;
+
 /// So many chunks a thread has made and not settled when it waits for its turn; it goes on reading with less.
 const HELD: usize = 2;
 
 /// What comes from the threads, in input order.
 pub struct Arriving<T> {
-    ordered: Ordered<Result<Taken<T>>>,
+    ordered: Ordered<Made<T>>,
     reader: Option<JoinHandle<Result<()>>>,
 }
 
@@ -101,7 +104,7 @@ fn read<T: Send>(
     asked: &Asked,
     most: usize,
     hand: &(impl Fn() -> Result<Hand<T>> + Sync),
-    order: &Order<Result<Taken<T>>>,
+    order: &Order<Made<T>>,
 ) -> Result<()> {
     let turns = Mutex::new(Turns::new(scan, asked));
     let next = || -> Result<Option<_>> {
@@ -153,11 +156,7 @@ fn read<T: Send>(
 }
 
 /// Settles what has its turn, and waits for that while more than so many pieces are held.
-fn settle_held<T>(
-    held: &mut VecDeque<(Place<Result<Taken<T>>>, Result<Taken<T>>)>,
-    most: usize,
-    mut settle: Option<&mut Settle<T>>,
-) {
+fn settle_held<T>(held: &mut VecDeque<(Place<Made<T>>, Made<T>)>, most: usize, mut settle: Option<&mut Settle<T>>) {
     while let Some((place, taken)) = held.pop_front() {
         let settled = match &mut settle {
             None => taken,
@@ -187,7 +186,7 @@ enum Content {
     Rows(RecordBatch),
 }
 
-fn take<T>(scan: &Scan, asked: &Asked, part: Part, make: &mut Make<T>) -> Result<Taken<T>> {
+fn take<T>(scan: &Scan, asked: &Asked, part: Part, make: &mut Make<T>) -> Made<T> {
     let Part { file, content } = part;
     let known = &scan.files[file];
     let failed = |cause| reading(&known.file.name, &cause);
