@@ -33,7 +33,7 @@ pub(super) struct Plain {
 }
 
 /// What ends a lane. Where rows go `into` plain files they are written by the thread whose processor has their bytes in its
-/// cache; for another one to read them, and this one to write in the same memory again, takes longer than to make them.
+/// cache. Were another one to read them, this one would wait to write in the same memory again, where the two share no cache.
 pub(super) fn end(mut router: Router, into: Option<Plain>) -> End<Portion> {
     let settle = into.map(|Plain { placer, files }| -> Box<dyn FnMut(_) -> _> {
         Box::new(move |portion| {

@@ -110,16 +110,12 @@ impl Router {
         self.batches += 1;
         let rows = data.num_rows();
         let mut groups = Vec::new();
-        let order = match (keys.is_empty(), rows) {
-            (_, 0) => None,
-            (true, _) => {
-                groups.push(Group { values: Values::default(), rows, keys: None });
-                None
-            }
-            (false, _) => {
-                let group_of = self.tell_apart(&keys, rows, &mut groups);
-                (groups.len() > 1).then(|| order(&groups, &group_of))
-            }
+        let order = if keys.is_empty() {
+            groups.extend((rows > 0).then(|| Group { values: Values::default(), rows, keys: None }));
+            None
+        } else {
+            let group_of = self.tell_apart(&keys, rows, &mut groups);
+            (groups.len() > 1).then(|| order(&groups, &group_of))
         };
         Ok(Split { data, order, groups, encoder: self.encoder.clone(), pages: self.pages.clone(), rolls: self.rolls })
     }

@@ -5,6 +5,10 @@ use super::*;
 /// Rows `id,kind,name` that are worth more than one thread.
 const ROWS: usize = 700_000;
 
+fn by_kind() -> Vec<PartitionKey> {
+    vec![PartitionKey { name: "kind".to_owned(), value: "kind".to_owned() }]
+}
+
 /// Several threads carry a lone output's rows from reading to encoding; rows and rejects, of the reader and of a rule, are
 /// told in input order all the same.
 #[tokio::test(flavor = "multi_thread")]
@@ -42,13 +46,13 @@ async fn rows_of_partitions_and_parts_are_in_order() {
     let text = rows(ROWS);
     assert!(text.len() > 10 << 20);
     let bench = Bench::new(&text);
-    let by_kind = Output {
-        partition_by: vec![PartitionKey { name: "kind".to_owned(), value: "kind".to_owned() }],
+    let split = Output {
+        partition_by: by_kind(),
         roll: Roll { max_rows: Some(100_000), max_bytes: None },
         counters: vec![counter("n", CounterScope::File, 1)],
         ..of("split")
     };
-    let outcome = bench.extract(vec![by_kind]).await.unwrap();
+    let outcome = bench.extract(vec![split]).await.unwrap();
     // Three partitions of 233,333 or 233,334 rows; files are numbered in the order of their first rows.
     let numbers = [("a", [1, 4, 7]), ("b", [2, 5, 8]), ("c", [3, 6, 9])];
     assert_eq!(outcome.texts.len(), 9, "{:?}", outcome.texts.keys());
@@ -68,11 +72,8 @@ async fn what_cannot_be_encoded_is_told_with_its_row() {
     let bench = Bench::new(&text);
     let document = JsonObject { key: "name".to_owned(), root: None, style: JsonStyle::default() };
     let whole = Output { format: Format::JsonObject(document), ..output("whole", &[("name", "name")]) };
-    let by_kind = Output {
-        partition_by: vec![PartitionKey { name: "kind".to_owned(), value: "kind".to_owned() }],
-        ..whole.clone()
-    };
-    for (output, row) in [(whole, 600_001), (by_kind, 200_001)] {
+    let split = Output { partition_by: by_kind(), ..whole.clone() };
+    for (output, row) in [(whole, 600_001), (split, 200_001)] {
         let error = bench.extract(vec![output]).await.unwrap_err().to_string();
         assert!(error.contains(&format!("row {row}, column `name`")), "{error}");
         empty(&bench.spool()).unwrap();
@@ -122,12 +123,11 @@ async fn files_are_the_same_without_lanes() {
             (whole, true),
             (Roll { max_bytes: Some(1 << 20).filter(|_| format != Format::Parquet), max_rows: Some(60_000) }, true),
         ] {
-            let partition_by = split.then(|| PartitionKey { name: "kind".to_owned(), value: "kind".to_owned() });
             let lone = Output {
                 format: format.clone(),
                 compression,
                 roll,
-                partition_by: partition_by.into_iter().collect(),
+                partition_by: if split { by_kind() } else { Vec::new() },
                 counters: vec![counter("n", CounterScope::File, 1)],
                 ..output("files", &[("id", "id"), ("name", "name")])
             };
