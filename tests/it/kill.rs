@@ -1,6 +1,7 @@
 //! Death at every step of a run: the next run converges to one set of files, and nobody who watches the target ever
 //! sees a control file without its data.
 
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -210,6 +211,57 @@ fn a_run_killed_at_any_system_call_is_finished_by_the_next() {
         bench.expect_converged(&format!("call {number}"));
     }
     assert!(deaths > 5, "only {deaths} runs were killed");
+}
+
+/// A folder is synced once for all names in it, and before a control file speaks of them or the spool goes.
+#[test]
+fn names_outlast_a_power_cut_before_anything_relies_on_them() {
+    install_strace();
+    let bench = Bench::new();
+    let trace = bench.folder.path().join("trace");
+    let calls = "trace=mkdir,linkat,fsync,unlinkat";
+    let wrapper = ["strace", "-f", "-qq", "-y", "-s", "4096", "-o", trace.to_str().unwrap(), "-e", calls];
+    bench.run_through(&wrapper).run().expect_code(0);
+    let (above, mut unsynced, mut syncs, mut controls) = (bench.folder.path(), BTreeSet::new(), 0, 0);
+    for call in calls_of(&std::fs::read_to_string(&trace).unwrap()) {
+        let path = |number: usize| call.split('"').nth(number).map_or(Path::new(""), Path::new);
+        if call.starts_with("mkdir") && path(1).starts_with(bench.out()) {
+            unsynced.insert(path(1).parent().unwrap().to_owned());
+        } else if call.starts_with("linkat") {
+            if path(3).file_name().unwrap().to_str().unwrap().starts_with("control_") {
+                controls += 1;
+                // That of the control file before it is made to last with it.
+                assert!(controls > 1 || unsynced.is_empty(), "{call} comes before {unsynced:?}");
+            }
+            unsynced.insert(path(3).parent().unwrap().to_owned());
+        } else if call.starts_with("fsync") {
+            let synced = call.split(['<', '>']).nth(1).unwrap_or_default();
+            syncs += usize::from(unsynced.remove(Path::new(synced)));
+        } else if call.starts_with("unlinkat") && call.contains("/spool/") {
+            assert!(unsynced.is_empty(), "{call} comes before {unsynced:?}");
+        }
+    }
+    assert!(above.join("out").exists() && unsynced.is_empty() && controls == 2, "{controls}: {unsynced:?}");
+    // The folder above `out`, `out`, those of year and month; that of the day once for data and once for control files.
+    assert_eq!(syncs, 6);
+}
+
+/// The successful calls of a trace, each whole: a call that another thread's got between is put together.
+fn calls_of(trace: &str) -> Vec<String> {
+    let (mut begun, mut calls) = (HashMap::new(), vec![]);
+    for line in trace.lines() {
+        let (process, call) = line.split_once(' ').unwrap();
+        let call = call.trim_start();
+        if let Some(start) = call.strip_suffix(" <unfinished ...>") {
+            begun.insert(process, start);
+        } else if let Some((_, rest)) = call.split_once(" resumed>") {
+            calls.push(begun.remove(process).unwrap_or_default().to_owned() + rest);
+        } else {
+            calls.push(call.to_owned());
+        }
+    }
+    calls.retain(|call| call.ends_with("= 0"));
+    calls
 }
 
 /// CIO-9: a position is one delivery's, and there is none between two that nobody has, wherever runs die. Every second

@@ -28,6 +28,7 @@ pub const ALL: &[&str] = &[
     "ftps-before-rename",
     "ftps-renamed",
     "file-put",
+    "files-persisted",
     "uploaded-recorded",
     "verified-recorded",
     "publishing-recorded",

@@ -9,6 +9,7 @@ pub mod check;
 pub mod counters;
 pub mod dead_letter;
 pub mod delivery;
+pub mod disk;
 pub mod encrypt;
 pub mod error;
 pub mod extract;

@@ -74,7 +74,7 @@ impl Publication<'_> {
         let there = there.into_iter().filter(|file| !state(file).was_shown());
         let marks = there.map(|file| (file.ordinal, FileState::Uploaded));
         let marks = marks.chain(gone.iter().map(|file| (file.ordinal, FileState::Collected)));
-        self.ledger.mark_files(slot, &marks.collect::<Vec<_>>()).await?;
+        self.tell(slot, &marks.collect::<Vec<_>>()).await?;
         for file in absent {
             unaltered(file).await?;
         }

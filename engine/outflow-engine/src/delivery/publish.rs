@@ -235,14 +235,14 @@ impl Publication<'_> {
                     Err(error) => stop = stop.or(Some(error)),
                 }
                 if told.elapsed() > TELLING {
-                    if let Err(error) = self.ledger.mark_files(slot, &std::mem::take(&mut marks)).await {
+                    if let Err(error) = self.tell(slot, &std::mem::take(&mut marks)).await {
                         failed.store(true, Ordering::Relaxed);
                         stop = stop.or(Some(error.into()));
                     }
                     told = Instant::now();
                 }
             }
-            self.ledger.mark_files(slot, &marks).await?;
+            self.tell(slot, &marks).await?;
             match stop {
                 Some(Stop::Failed(error)) if unknown => return Err(Stop::Unknown(error)),
                 Some(stop) => return Err(stop),
@@ -250,6 +250,13 @@ impl Publication<'_> {
             }
         }
         Ok(adopted)
+    }
+
+    /// Tells the ledger how far files have come, once a power cut does not take that back.
+    pub(super) async fn tell(&self, slot: &Slot, marks: &[(u32, FileState)]) -> Result<()> {
+        self.sink.persist().await?;
+        kill_point!("files-persisted");
+        self.ledger.mark_files(slot, marks).await
     }
 
     async fn one(&self, slot: &Slot, file: &SealedFile, step: Step, known: &Known<'_>, skip: bool) -> Done {

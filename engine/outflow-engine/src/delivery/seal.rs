@@ -3,15 +3,12 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::disk;
 use crate::error::{Error, Result};
 use crate::kill_point;
 use crate::ledger::{Ledger, Manifest, Slot, spool_folder};
 use crate::store::check_path;
-
-/// Files forced to disk at the same time; a disk takes many in one go.
-const AT_ONCE: usize = 16;
 
 /// Fixes what a slot publishes. The slot is `Spooled` and its files lie in its spool folder; afterwards it is `Sealed`.
 pub async fn seal(ledger: &Ledger, state: &Path, slot: &mut Slot, manifest: &Manifest) -> Result<()> {
@@ -52,20 +49,7 @@ pub(super) async fn force(files: Vec<(PathBuf, u64)>, folder: PathBuf) -> Result
 }
 
 fn sync(files: Vec<(PathBuf, u64)>, folder: &Path) -> Result<()> {
-    let next = AtomicUsize::new(0);
-    let work = || -> Result<()> {
-        while let Some((path, bytes)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            sync_file(path, *bytes)?;
-        }
-        Ok(())
-    };
-    std::thread::scope(|scope| {
-        let threads = (0..AT_ONCE.min(files.len())).map(|_| scope.spawn(work)).collect::<Vec<_>>();
-        let ended = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
-            thread.join().unwrap_or_else(|_| Err(Error::internal("a thread stopped while it forced files to disk")))
-        };
-        threads.into_iter().try_for_each(ended)
-    })?;
+    disk::at_once(&files, |(path, bytes)| sync_file(path, *bytes))?;
     let mut folders: HashSet<&Path> = folder.ancestors().take(3).collect();
     folders.extend(files.iter().filter_map(|(path, _)| path.parent()));
     for folder in folders {

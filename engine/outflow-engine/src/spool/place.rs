@@ -1,10 +1,10 @@
 //! Which file each row goes to: one a partition, and the next part when it is full. Counts, and moves no bytes.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use datafusion::common::HashMap;
 use outflow_formats::encode::{Encoder, Page};
 use outflow_layout::layout::{FileIntent, Output, Roll};
 
@@ -84,7 +84,7 @@ impl Placer {
             footer: encoder.as_ref().map_or(0, |encoder| encoder.footer(1).len() as u64),
             encoder,
             partitions: Vec::new(),
-            known: HashMap::new(),
+            known: HashMap::default(),
             files: Vec::new(),
         })
     }

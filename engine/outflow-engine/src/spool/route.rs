@@ -1,12 +1,12 @@
 //! Which rows of a batch go to which partition. The batch is put in the order of its partitions once, and encoded in
 //! one go; what is cut are its bytes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch, StringViewArray, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
+use datafusion::common::HashMap;
 use outflow_formats::encode::{Encoder, Page, Span};
 use outflow_layout::layout::{Output, Roll};
 
@@ -94,7 +94,7 @@ impl Router {
             pages,
             keys: output.partition_by.iter().map(|key| key.name.clone()).collect(),
             rolls: output.roll != Roll::default(),
-            known: HashMap::new(),
+            known: HashMap::default(),
             partitions: Vec::new(),
             batches: 0,
         }

@@ -1,19 +1,23 @@
 //! Publishing into a folder of this machine. A file appears under its final name by a hard link, which fails when the
 //! name exists: never half of it, never over another. Across file systems a synced copy beside it is linked instead.
+//! Folders are synced once for the names that appeared in them, when `persist` asks.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex};
 
 use async_trait::async_trait;
 use outflow_formats::digest::{Algorithm, Digester};
 use outflow_layout::layout::Target;
 
 use super::{Proof, Put, Sink, Trust, check_path};
+use crate::disk;
 use crate::error::{Error, Result};
 use crate::kill_point;
+use crate::lane::lock;
 use crate::ledger::SealedFile;
 use crate::progress::{Event, Progress};
 
@@ -23,6 +27,8 @@ pub struct Folder {
     root: PathBuf,
     target: Target,
     identity: String,
+    /// Folders with names that a power cut may take back.
+    unsynced: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 impl Folder {
@@ -47,7 +53,7 @@ impl Folder {
         }
         let name = plain.to_str().ok_or_else(|| Error::user(format!("the folder {plain:?} is not UTF-8")))?;
         let identity = format!("file://{name}");
-        Ok(Self { root, target, identity })
+        Ok(Self { root, target, identity, unsynced: Arc::default() })
     }
 
     async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(Self) -> Result<T> + Send + 'static) -> Result<T> {
@@ -105,6 +111,9 @@ impl Folder {
     fn read_back(&self, file: &SealedFile) -> Result<Proof> {
         let path = self.root.join(&file.path);
         if file.digest.is_of_file(&path).map_err(|error| failure(&path, "reading back", &error))? {
+            // Whoever made it may have died before its folders were synced.
+            let folders = path.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root));
+            lock(&self.unsynced).extend(folders.map(Path::to_owned));
             Ok(Proof::Same)
         } else {
             Ok(Proof::Different("has other content at the target than was sealed".to_owned()))
@@ -142,11 +151,11 @@ impl Folder {
             }
         }
         kill_point!("folder-linked");
-        sync_folder(&folder)?;
+        lock(&self.unsynced).insert(folder);
         Ok(Put::Stored)
     }
 
-    /// Makes a folder below the root with its parents, each of them synced, and refuses to leave the root by a link.
+    /// Makes a folder below the root with its parents, and refuses to leave the root by a link.
     fn make_folder(&self, folder: &Path) -> Result<()> {
         let missing: Vec<_> = folder.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
         for ancestor in missing.into_iter().rev() {
@@ -155,7 +164,11 @@ impl Folder {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(failure(ancestor, "making", &error)),
             }
-            if let Some(parent) = ancestor.parent() {
+            let Some(parent) = ancestor.parent() else { continue };
+            if parent.starts_with(&self.root) {
+                lock(&self.unsynced).insert(parent.to_owned());
+            } else {
+                // Whoever finds a file here later looks no further up than the root.
                 sync_folder(parent)?;
             }
         }
@@ -231,6 +244,14 @@ impl Sink for Folder {
             progress.event(Event::Delivered(file.bytes));
         }
         Ok(put)
+    }
+
+    async fn persist(&self) -> Result<()> {
+        let folders = Vec::from_iter(std::mem::take(&mut *lock(&self.unsynced)));
+        if folders.is_empty() {
+            return Ok(());
+        }
+        self.blocking(move |_| disk::at_once(&folders, |folder| sync_folder(folder))).await
     }
 
     async fn sweep(&self, file: &SealedFile, staging: &str) -> Result<()> {
@@ -313,3 +334,6 @@ fn failure(path: &Path, doing: &str, error: &io::Error) -> Error {
         _ => Error::external(message),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,6 +98,12 @@ pub trait Sink: Send + Sync {
     /// `staging` is a name nobody else uses, for sinks that need one.
     async fn put(&self, file: &SealedFile, staging: &str, progress: &dyn Progress) -> Result<Put>;
 
+    /// Makes names that `put` stored, and such as `compare` found by reading, outlast a power cut. The ledger is not told
+    /// of a file before.
+    async fn persist(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Removes what an interrupted `put` left under `staging`, next to the final name.
     async fn sweep(&self, file: &SealedFile, staging: &str) -> Result<()>;
 

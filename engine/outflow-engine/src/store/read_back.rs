@@ -41,6 +41,10 @@ impl Sink for ReadBack {
         self.0.put(file, staging, progress).await
     }
 
+    async fn persist(&self) -> Result<()> {
+        self.0.persist().await
+    }
+
     async fn sweep(&self, file: &SealedFile, staging: &str) -> Result<()> {
         self.0.sweep(file, staging).await
     }

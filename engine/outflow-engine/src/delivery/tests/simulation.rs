@@ -1,13 +1,15 @@
 //! Seeded histories over the real `delivery` and `ledger`: two workers with one ledger and spools of their own deliver
 //! one window to a target in memory. Any step at the target may fail, lose its answer, take effect much later, be the
 //! last one of its process, or leave that process frozen while the other takes over; any step of the ledger may be the
-//! last one too. A power cut keeps of the spool what was forced to disk and no more; disks get lost or altered. Time is
-//! virtual: nothing waits. After every write somebody who watches the target asserts what must always hold.
+//! last one too. A power cut keeps of the spool what was forced to disk and no more, and of the target what was made to
+//! last; disks get lost or altered. Time is virtual: nothing waits. After every write somebody who watches the target
+//! asserts what must always hold.
 
 mod target;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::task::Poll;
 use std::time::Duration;
@@ -159,7 +161,13 @@ impl History {
     fn start(self: &Arc<Self>, who: usize, name: String, polls: u64) -> Run {
         let (tell, signals) = mpsc::unbounded_channel();
         let thaw = Arc::new(Notify::new());
-        let sink = SimTarget { shared: self.shared.clone(), tell, thaw: thaw.clone(), froze: AtomicBool::new(false) };
+        let sink = SimTarget {
+            shared: self.shared.clone(),
+            tell,
+            thaw: thaw.clone(),
+            froze: AtomicBool::new(false),
+            noted: Mutex::default(),
+        };
         Run { who, work: Box::pin(self.clone().work(who, Arc::new(sink), name)), signals, thaw, polls }
     }
 
@@ -202,6 +210,10 @@ impl History {
                     let who = run.who;
                     drop(run);
                     self.lose(who);
+                    // It would take a frozen process along.
+                    if frozen.is_empty() && self.shared.draw(3) == 0 {
+                        self.shared.cut();
+                    }
                 }
                 End::Finished => {}
             }

@@ -80,6 +80,10 @@ impl Sink for Visited {
         Ok(if is_control && self.loses_answer { Put::Unknown(Error::transient("no answer")) } else { put })
     }
 
+    async fn persist(&self) -> Result<()> {
+        self.inner.persist().await
+    }
+
     async fn sweep(&self, file: &SealedFile, staging: &str) -> Result<()> {
         self.inner.sweep(file, staging).await
     }

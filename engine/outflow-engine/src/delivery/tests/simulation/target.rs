@@ -82,6 +82,8 @@ struct State {
     /// Names that the ledger knew to have been shown when it was looked at last.
     settled: BTreeSet<String>,
     staging: BTreeSet<String>,
+    /// Names that a power cut at the target takes back.
+    unpersisted: BTreeSet<String>,
     /// Writes that got stuck on the way and may take effect later.
     late: Vec<(String, Vec<u8>)>,
     /// Names and digests of all that anybody tried to write.
@@ -190,6 +192,17 @@ impl Shared {
         }
     }
 
+    /// The power of the target is cut: of what nobody made last, some is gone.
+    pub fn cut(&self) {
+        let mut state = self.state.lock().unwrap();
+        let state = &mut *state;
+        for name in std::mem::take(&mut state.unpersisted) {
+            if random(&mut state.random).is_multiple_of(2) {
+                state.shown.remove(&name);
+            }
+        }
+    }
+
     /// Shows bytes under a name, as far as the target's rules allow, and looks at all of it.
     fn show(&self, state: &mut State, name: &str, body: Vec<u8>) -> bool {
         if state.shown.contains_key(name) && self.nature.create_if_absent {
@@ -200,6 +213,7 @@ impl Shared {
         assert!(!state.foreign.contains(name), "I8: a file of somebody else was overwritten in {:?}", self.nature);
         state.versions.entry(name.to_owned()).or_default().insert(body.clone());
         state.shown.insert(name.to_owned(), body);
+        state.unpersisted.insert(name.to_owned());
         self.watch(state);
         true
     }
@@ -277,6 +291,8 @@ pub struct SimTarget {
     pub thaw: Arc<Notify>,
     /// The process was frozen once: what it sends since then nobody can fence.
     pub froze: AtomicBool,
+    /// Names that it stored or found, and has not made last yet.
+    pub noted: Mutex<BTreeSet<String>>,
 }
 
 impl SimTarget {
@@ -325,7 +341,10 @@ impl Sink for SimTarget {
         let state = self.shared.state.lock().unwrap();
         Ok(match state.shown.get(&file.path) {
             None => Proof::Absent,
-            Some(body) if digest(body) == file.digest.to_string() => Proof::Same,
+            Some(body) if digest(body) == file.digest.to_string() => {
+                self.noted.lock().unwrap().insert(file.path.clone());
+                Proof::Same
+            }
             Some(_) => Proof::Different("has other content".into()),
         })
     }
@@ -358,12 +377,29 @@ impl Sink for SimTarget {
                 match self.shared.show(&mut state, &file.path, body) {
                     false => Put::Taken,
                     true if matches!(way, Way::AnswerLost) => Put::Unknown(away()),
-                    true => Put::Stored,
+                    true => {
+                        self.noted.lock().unwrap().insert(file.path.clone());
+                        Put::Stored
+                    }
                 }
             }
         };
         self.moment().await;
         Ok(put)
+    }
+
+    async fn persist(&self) -> Result<()> {
+        let noted = std::mem::take(&mut *self.noted.lock().unwrap());
+        if noted.is_empty() {
+            return Ok(());
+        }
+        self.moment().await;
+        let way = self.shared.way();
+        if !matches!(way, Way::Refused | Way::Late) {
+            self.shared.state.lock().unwrap().unpersisted.retain(|name| !noted.contains(name));
+        }
+        self.moment().await;
+        if matches!(way, Way::Well | Way::Conflict) { Ok(()) } else { Err(away()) }
     }
 
     async fn remove(&self, file: &SealedFile) -> Result<Proof> {
