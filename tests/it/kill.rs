@@ -216,22 +216,34 @@ fn a_run_killed_at_any_system_call_is_finished_by_the_next() {
 /// A folder is synced once for all names in it, and before a control file speaks of them or the spool goes.
 #[test]
 fn names_outlast_a_power_cut_before_anything_relies_on_them() {
-    install_strace();
     let bench = Bench::new();
+    // The folder above `out`, `out`, those of year and month; that of the day once for data and once for control files.
+    assert_eq!(synced_before_use(&bench, &["run", "kill.yaml"], 2), 6);
+    let files = tree(&bench.out());
+    let data = files.keys().find(|name| name.ends_with(".csv")).unwrap();
+    std::fs::remove_file(bench.out().join(data)).unwrap();
+    assert_eq!(synced_before_use(&bench, &["files", "redeliver", "kill.yaml", data], 0), 1);
+    assert_eq!(tree(&bench.out()), files);
+}
+
+/// Folders that a command syncs after names appeared in them. Fails if that is too late, or if it sends other than so many
+/// control files.
+fn synced_before_use(bench: &Bench, arguments: &[&str], controls: usize) -> usize {
+    install_strace();
     let trace = bench.folder.path().join("trace");
     let calls = "trace=mkdir,linkat,fsync,unlinkat";
     let wrapper = ["strace", "-f", "-qq", "-y", "-s", "4096", "-o", trace.to_str().unwrap(), "-e", calls];
-    bench.run_through(&wrapper).run().expect_code(0);
-    let (above, mut unsynced, mut syncs, mut controls) = (bench.folder.path(), BTreeSet::new(), 0, 0);
+    Outflow::through(&wrapper, bench.folder.path()).args(arguments).env("XDG_CACHE_HOME", cache()).run().expect_code(0);
+    let (mut unsynced, mut syncs, mut told, mut discarded) = (BTreeSet::new(), 0, 0, 0);
     for call in calls_of(&std::fs::read_to_string(&trace).unwrap()) {
         let path = |number: usize| call.split('"').nth(number).map_or(Path::new(""), Path::new);
         if call.starts_with("mkdir") && path(1).starts_with(bench.out()) {
             unsynced.insert(path(1).parent().unwrap().to_owned());
         } else if call.starts_with("linkat") {
             if path(3).file_name().unwrap().to_str().unwrap().starts_with("control_") {
-                controls += 1;
-                // That of the control file before it is made to last with it.
-                assert!(controls > 1 || unsynced.is_empty(), "{call} comes before {unsynced:?}");
+                // The name of the control file before it is made to last with its own.
+                assert!(told > 0 || unsynced.is_empty(), "{call} comes before {unsynced:?}");
+                told += 1;
             }
             unsynced.insert(path(3).parent().unwrap().to_owned());
         } else if call.starts_with("fsync") {
@@ -239,11 +251,11 @@ fn names_outlast_a_power_cut_before_anything_relies_on_them() {
             syncs += usize::from(unsynced.remove(Path::new(synced)));
         } else if call.starts_with("unlinkat") && call.contains("/spool/") {
             assert!(unsynced.is_empty(), "{call} comes before {unsynced:?}");
+            discarded += 1;
         }
     }
-    assert!(above.join("out").exists() && unsynced.is_empty() && controls == 2, "{controls}: {unsynced:?}");
-    // The folder above `out`, `out`, those of year and month; that of the day once for data and once for control files.
-    assert_eq!(syncs, 6);
+    assert!(unsynced.is_empty() && told == controls && discarded > 0, "{told} {discarded} {unsynced:?}");
+    syncs
 }
 
 /// The successful calls of a trace, each whole: a call that another thread's got between is put together.

@@ -10,6 +10,9 @@ const AT_ONCE: usize = 16;
 
 /// Does the work on each of the items, and waits for all that was begun. After an error its thread begins nothing more.
 pub fn at_once<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
+    if let [item] = items {
+        return work(item);
+    }
     let next = AtomicUsize::new(0);
     let some = || -> Result<()> {
         while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {

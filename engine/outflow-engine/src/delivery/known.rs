@@ -71,10 +71,11 @@ impl Publication<'_> {
         }
         known.there = there.len() as u64;
         known.shown = there.iter().chain(&gone).map(|file| file.ordinal).collect();
-        let there = there.into_iter().filter(|file| !state(file).was_shown());
-        let marks = there.map(|file| (file.ordinal, FileState::Uploaded));
+        let new = there.into_iter().filter(|file| !state(file).was_shown()).collect::<Vec<_>>();
+        self.sink.persist(&new).await?;
+        let marks = new.iter().map(|file| (file.ordinal, FileState::Uploaded));
         let marks = marks.chain(gone.iter().map(|file| (file.ordinal, FileState::Collected)));
-        self.tell(slot, &marks.collect::<Vec<_>>()).await?;
+        self.ledger.mark_files(slot, &marks.collect::<Vec<_>>()).await?;
         for file in absent {
             unaltered(file).await?;
         }

@@ -109,9 +109,9 @@ enum Step {
 }
 
 /// What became of a file in a step.
-struct Done {
+struct Done<'f> {
     /// The file.
-    ordinal: u32,
+    file: &'f SealedFile,
     /// How far it has come, if that is known to have changed.
     state: Option<FileState>,
     /// Whether it was at the target already.
@@ -226,24 +226,26 @@ impl Publication<'_> {
             let work: Vec<_> = work.collect();
             let at_once = if step == Step::Show { 1 } else { self.sink.files_at_once() };
             let mut work = futures::stream::iter(work).buffered(at_once);
-            let (mut stop, mut unknown, mut marks, mut told) = (None, false, vec![], Instant::now());
-            while let Some(Done { ordinal, state, result }) = work.next().await {
+            let (mut stop, mut unknown, mut news, mut told) = (None, false, vec![], Instant::now());
+            // Why the ledger is told no more: a sync that failed may only seem to succeed the next time.
+            let mut untold = None;
+            while let Some(Done { file, state, result }) = work.next().await {
                 unknown |= state == Some(FileState::Unknown);
-                marks.extend(state.map(|state| (ordinal, state)));
+                news.extend(state.map(|state| (file, state)));
                 match result {
                     Ok(there) => adopted += u64::from(there),
                     Err(error) => stop = stop.or(Some(error)),
                 }
-                if told.elapsed() > TELLING {
-                    if let Err(error) = self.tell(slot, &std::mem::take(&mut marks)).await {
-                        failed.store(true, Ordering::Relaxed);
-                        stop = stop.or(Some(error.into()));
-                    }
+                if told.elapsed() > TELLING && untold.is_none() {
+                    untold = self.tell(slot, step, &std::mem::take(&mut news)).await.err();
+                    failed.fetch_or(untold.is_some(), Ordering::Relaxed);
                     told = Instant::now();
                 }
             }
-            self.tell(slot, &marks).await?;
-            match stop {
+            if untold.is_none() {
+                untold = self.tell(slot, step, &news).await.err();
+            }
+            match untold.map(Stop::Failed).or(stop) {
                 Some(Stop::Failed(error)) if unknown => return Err(Stop::Unknown(error)),
                 Some(stop) => return Err(stop),
                 None => {}
@@ -252,19 +254,23 @@ impl Publication<'_> {
         Ok(adopted)
     }
 
-    /// Tells the ledger how far files have come, once a power cut does not take that back.
-    pub(super) async fn tell(&self, slot: &Slot, marks: &[(u32, FileState)]) -> Result<()> {
-        self.sink.persist().await?;
-        kill_point!("files-persisted");
-        self.ledger.mark_files(slot, marks).await
+    /// Tells the ledger how far files have come, once a power cut does not take that back. What is only read back now
+    /// was told of before.
+    async fn tell(&self, slot: &Slot, step: Step, news: &[(&SealedFile, FileState)]) -> Result<()> {
+        if step != Step::Verify {
+            let shown = news.iter().filter(|(_, state)| state.was_shown()).map(|(file, _)| *file);
+            self.sink.persist(&shown.collect::<Vec<_>>()).await?;
+            kill_point!("files-persisted");
+        }
+        let marks = news.iter().map(|(file, state)| (file.ordinal, *state)).collect::<Vec<_>>();
+        self.ledger.mark_files(slot, &marks).await
     }
 
-    async fn one(&self, slot: &Slot, file: &SealedFile, step: Step, known: &Known<'_>, skip: bool) -> Done {
+    async fn one<'f>(&self, slot: &Slot, file: &'f SealedFile, step: Step, known: &Known<'_>, skip: bool) -> Done<'f> {
         // Nobody else ever sent anything of what this process sealed.
         let untouched = (step != Step::Verify && self.trust == Trust::Spool).then_some(FileState::Sealed);
-        let ordinal = file.ordinal;
         if skip {
-            return Done { ordinal, state: untouched, result: Ok(false) };
+            return Done { file, state: untouched, result: Ok(false) };
         }
         let mut state = untouched;
         let result = match step {
@@ -280,7 +286,7 @@ impl Publication<'_> {
         if step == Step::Show && result.is_ok() {
             kill_point!("companion-verified");
         }
-        Done { ordinal, state, result }
+        Done { file, state, result }
     }
 
     /// Makes a file visible under its final name; says whether it was there already. An unclear answer is settled by

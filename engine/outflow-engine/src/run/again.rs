@@ -162,7 +162,10 @@ impl Work<'_> {
         let staging = format!(".outflow-{}-{}-{}.part", self.run_id, slot.attempt, file.ordinal);
         let put = sink.put(file, &staging, self.progress.as_ref()).await?;
         match (sink.compare(file, Trust::Nothing).await?, put) {
-            (Proof::Same, _) => self.ledger.note(slot, "redeliver", &file.path).await,
+            (Proof::Same, _) => {
+                sink.persist(&[file]).await?;
+                self.ledger.note(slot, "redeliver", &file.path).await
+            }
             (Proof::Different(how), _) => Err(Error::external(format!("`{}` {how}", file.path))),
             (Proof::Absent, Put::Unknown(error)) => Err(error),
             (Proof::Absent, _) => Err(Error::transient(format!("`{}` was sent, but is not there", file.path))),

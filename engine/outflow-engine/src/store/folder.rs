@@ -2,12 +2,12 @@
 //! name exists: never half of it, never over another. Across file systems a synced copy beside it is linked instead.
 //! Folders are synced once for the names that appeared in them, when `persist` asks.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use outflow_formats::digest::{Algorithm, Digester};
@@ -17,7 +17,6 @@ use super::{Proof, Put, Sink, Trust, check_path};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::kill_point;
-use crate::lane::lock;
 use crate::ledger::SealedFile;
 use crate::progress::{Event, Progress};
 
@@ -27,8 +26,6 @@ pub struct Folder {
     root: PathBuf,
     target: Target,
     identity: String,
-    /// Folders with names that a power cut may take back.
-    unsynced: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 impl Folder {
@@ -53,7 +50,7 @@ impl Folder {
         }
         let name = plain.to_str().ok_or_else(|| Error::user(format!("the folder {plain:?} is not UTF-8")))?;
         let identity = format!("file://{name}");
-        Ok(Self { root, target, identity, unsynced: Arc::default() })
+        Ok(Self { root, target, identity })
     }
 
     async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(Self) -> Result<T> + Send + 'static) -> Result<T> {
@@ -111,9 +108,6 @@ impl Folder {
     fn read_back(&self, file: &SealedFile) -> Result<Proof> {
         let path = self.root.join(&file.path);
         if file.digest.is_of_file(&path).map_err(|error| failure(&path, "reading back", &error))? {
-            // Whoever made it may have died before its folders were synced.
-            let folders = path.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root));
-            lock(&self.unsynced).extend(folders.map(Path::to_owned));
             Ok(Proof::Same)
         } else {
             Ok(Proof::Different("has other content at the target than was sealed".to_owned()))
@@ -151,11 +145,11 @@ impl Folder {
             }
         }
         kill_point!("folder-linked");
-        lock(&self.unsynced).insert(folder);
         Ok(Put::Stored)
     }
 
-    /// Makes a folder below the root with its parents, and refuses to leave the root by a link.
+    /// Makes a folder below the root with its parents, and refuses to leave the root by a link. A new root is synced into
+    /// the folder above it: `persist` looks no further up than the root.
     fn make_folder(&self, folder: &Path) -> Result<()> {
         let missing: Vec<_> = folder.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
         for ancestor in missing.into_iter().rev() {
@@ -164,11 +158,7 @@ impl Folder {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(failure(ancestor, "making", &error)),
             }
-            let Some(parent) = ancestor.parent() else { continue };
-            if parent.starts_with(&self.root) {
-                lock(&self.unsynced).insert(parent.to_owned());
-            } else {
-                // Whoever finds a file here later looks no further up than the root.
+            if let Some(parent) = ancestor.parent().filter(|parent| !parent.starts_with(&self.root)) {
                 sync_folder(parent)?;
             }
         }
@@ -246,12 +236,20 @@ impl Sink for Folder {
         Ok(put)
     }
 
-    async fn persist(&self) -> Result<()> {
-        let folders = Vec::from_iter(std::mem::take(&mut *lock(&self.unsynced)));
-        if folders.is_empty() {
+    async fn persist(&self, files: &[&SealedFile]) -> Result<()> {
+        if files.is_empty() {
             return Ok(());
         }
-        self.blocking(move |_| disk::at_once(&folders, |folder| sync_folder(folder))).await
+        // Whoever made a folder may not have come to sync the one above it.
+        let mut folders = BTreeMap::new();
+        for path in files.iter().map(|file| self.root.join(&file.path)) {
+            let above = path.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root));
+            for (folder, is_own) in above.zip(std::iter::once(true).chain(std::iter::repeat(false))) {
+                *folders.entry(folder.to_owned()).or_default() |= is_own;
+            }
+        }
+        let folders = Vec::from_iter(folders);
+        self.blocking(move |_| disk::at_once(&folders, |(folder, is_own)| persist_names(folder, *is_own))).await
     }
 
     async fn sweep(&self, file: &SealedFile, staging: &str) -> Result<()> {
@@ -307,6 +305,17 @@ fn copy_and_link(file: &SealedFile, copy: &Path, path: &Path) -> Result<Put> {
     kill_point!("folder-copy-linked");
     fs::remove_file(copy).map_err(failed)?;
     Ok(Put::Stored)
+}
+
+/// Syncs a folder that files appeared in, or one above such. Names in a folder that is gone went with it, and one that
+/// this user may only pass through got no name from it.
+fn persist_names(folder: &Path, has_files: bool) -> Result<()> {
+    let opened = match File::open(folder) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied && !has_files => return Ok(()),
+        opened => opened,
+    };
+    opened.and_then(|folder| folder.sync_all()).map_err(|error| failure(folder, "syncing", &error))
 }
 
 fn sync_folder(folder: &Path) -> Result<()> {

@@ -98,9 +98,9 @@ pub trait Sink: Send + Sync {
     /// `staging` is a name nobody else uses, for sinks that need one.
     async fn put(&self, file: &SealedFile, staging: &str, progress: &dyn Progress) -> Result<Put>;
 
-    /// Makes names that `put` stored, and such as `compare` found by reading, outlast a power cut. The ledger is not told
-    /// of a file before.
-    async fn persist(&self) -> Result<()> {
+    /// Makes the names of files that are there outlast a power cut, whoever put them there. The ledger is not told of
+    /// a file before. That one is gone meanwhile is fine.
+    async fn persist(&self, _files: &[&SealedFile]) -> Result<()> {
         Ok(())
     }
 

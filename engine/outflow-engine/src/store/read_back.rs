@@ -41,8 +41,8 @@ impl Sink for ReadBack {
         self.0.put(file, staging, progress).await
     }
 
-    async fn persist(&self) -> Result<()> {
-        self.0.persist().await
+    async fn persist(&self, files: &[&SealedFile]) -> Result<()> {
+        self.0.persist(files).await
     }
 
     async fn sweep(&self, file: &SealedFile, staging: &str) -> Result<()> {

@@ -9,7 +9,6 @@ mod target;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::task::Poll;
 use std::time::Duration;
@@ -161,13 +160,7 @@ impl History {
     fn start(self: &Arc<Self>, who: usize, name: String, polls: u64) -> Run {
         let (tell, signals) = mpsc::unbounded_channel();
         let thaw = Arc::new(Notify::new());
-        let sink = SimTarget {
-            shared: self.shared.clone(),
-            tell,
-            thaw: thaw.clone(),
-            froze: AtomicBool::new(false),
-            noted: Mutex::default(),
-        };
+        let sink = SimTarget { shared: self.shared.clone(), tell, thaw: thaw.clone(), froze: AtomicBool::new(false) };
         Run { who, work: Box::pin(self.clone().work(who, Arc::new(sink), name)), signals, thaw, polls }
     }
 

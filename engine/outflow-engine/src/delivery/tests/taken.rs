@@ -80,8 +80,8 @@ impl Sink for Visited {
         Ok(if is_control && self.loses_answer { Put::Unknown(Error::transient("no answer")) } else { put })
     }
 
-    async fn persist(&self) -> Result<()> {
-        self.inner.persist().await
+    async fn persist(&self, files: &[&SealedFile]) -> Result<()> {
+        self.inner.persist(files).await
     }
 
     async fn sweep(&self, file: &SealedFile, staging: &str) -> Result<()> {

@@ -201,6 +201,7 @@ impl Shared {
                 state.shown.remove(&name);
             }
         }
+        self.watch(state);
     }
 
     /// Shows bytes under a name, as far as the target's rules allow, and looks at all of it.
@@ -212,8 +213,9 @@ impl Shared {
         assert!(!again, "`{name}` was taken, and came again in {:?}", self.nature);
         assert!(!state.foreign.contains(name), "I8: a file of somebody else was overwritten in {:?}", self.nature);
         state.versions.entry(name.to_owned()).or_default().insert(body.clone());
-        state.shown.insert(name.to_owned(), body);
-        state.unpersisted.insert(name.to_owned());
+        if state.shown.insert(name.to_owned(), body).is_none() {
+            state.unpersisted.insert(name.to_owned());
+        }
         self.watch(state);
         true
     }
@@ -291,8 +293,6 @@ pub struct SimTarget {
     pub thaw: Arc<Notify>,
     /// The process was frozen once: what it sends since then nobody can fence.
     pub froze: AtomicBool,
-    /// Names that it stored or found, and has not made last yet.
-    pub noted: Mutex<BTreeSet<String>>,
 }
 
 impl SimTarget {
@@ -341,10 +341,7 @@ impl Sink for SimTarget {
         let state = self.shared.state.lock().unwrap();
         Ok(match state.shown.get(&file.path) {
             None => Proof::Absent,
-            Some(body) if digest(body) == file.digest.to_string() => {
-                self.noted.lock().unwrap().insert(file.path.clone());
-                Proof::Same
-            }
+            Some(body) if digest(body) == file.digest.to_string() => Proof::Same,
             Some(_) => Proof::Different("has other content".into()),
         })
     }
@@ -377,10 +374,7 @@ impl Sink for SimTarget {
                 match self.shared.show(&mut state, &file.path, body) {
                     false => Put::Taken,
                     true if matches!(way, Way::AnswerLost) => Put::Unknown(away()),
-                    true => {
-                        self.noted.lock().unwrap().insert(file.path.clone());
-                        Put::Stored
-                    }
+                    true => Put::Stored,
                 }
             }
         };
@@ -388,15 +382,15 @@ impl Sink for SimTarget {
         Ok(put)
     }
 
-    async fn persist(&self) -> Result<()> {
-        let noted = std::mem::take(&mut *self.noted.lock().unwrap());
-        if noted.is_empty() {
+    async fn persist(&self, files: &[&SealedFile]) -> Result<()> {
+        if files.is_empty() {
             return Ok(());
         }
         self.moment().await;
         let way = self.shared.way();
         if !matches!(way, Way::Refused | Way::Late) {
-            self.shared.state.lock().unwrap().unpersisted.retain(|name| !noted.contains(name));
+            let mut state = self.shared.state.lock().unwrap();
+            state.unpersisted.retain(|name| !files.iter().any(|file| file.path == *name));
         }
         self.moment().await;
         if matches!(way, Way::Well | Way::Conflict) { Ok(()) } else { Err(away()) }
