@@ -27,6 +27,15 @@ pub fn keep() {
     }
 }
 
+/// Gives what was kept back to the system: for when rows are done, and something else wants as much.
+pub fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: only memory that is free goes back.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Has the processor fetch the first bytes of a text that is read soon.
 #[inline(always)]
 pub fn prefetch(text: &[u8]) {

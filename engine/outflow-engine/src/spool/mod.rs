@@ -23,6 +23,7 @@ use futures::StreamExt;
 use outflow_formats::digest::Algorithm;
 use outflow_formats::encode::encoder_keeping;
 use outflow_formats::format::{Compression, Format};
+use outflow_formats::memory;
 use outflow_formats::workers::threads;
 use outflow_layout::layout::{Artifact, FileFacts, FileIntent, FileName, Layout, Output, Target, Written};
 use tokio::sync::{Mutex, Semaphore};
@@ -43,6 +44,9 @@ use write::{Batch, Finished, Shape, Writer};
 
 /// Batches that are written together, if so many are ready.
 const AT_ONCE: usize = 8;
+
+/// What is known of so many files takes as much memory as their rows did.
+const MANY: usize = 10_000;
 
 /// What several threads use, one at a time.
 type Shared<T> = Arc<std::sync::Mutex<T>>;
@@ -168,6 +172,10 @@ impl<'a> Spool<'a> {
         }
         kill_point!("spool-written");
         let finished = writer.finish().await?;
+        drop(ready);
+        if finished.len() >= MANY {
+            memory::give_back();
+        }
         kill_point!("spool-finished");
         self.outputs.fetch_sub(1, Ordering::Relaxed);
 

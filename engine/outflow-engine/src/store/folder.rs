@@ -243,13 +243,12 @@ impl Sink for Folder {
         // Whoever made a folder may not have come to sync the one above it.
         let mut folders = BTreeMap::new();
         for path in files.iter().map(|file| self.root.join(&file.path)) {
-            let above = path.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root));
-            for (folder, is_own) in above.zip(std::iter::once(true).chain(std::iter::repeat(false))) {
-                *folders.entry(folder.to_owned()).or_default() |= is_own;
+            for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root)) {
+                *folders.entry(folder.to_owned()).or_default() |= path.parent() == Some(folder);
             }
         }
         let folders = Vec::from_iter(folders);
-        self.blocking(move |_| disk::at_once(&folders, |(folder, is_own)| persist_names(folder, *is_own))).await
+        self.blocking(move |_| disk::at_once(&folders, |(folder, has_files)| persist_names(folder, *has_files))).await
     }
 
     async fn sweep(&self, file: &SealedFile, staging: &str) -> Result<()> {
