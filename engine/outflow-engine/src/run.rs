@@ -129,7 +129,7 @@ async fn locked(
     let outcome = match &result {
         Ok(report) => {
             let status = if report.status == Status::Partial { "partial" } else { "ok" };
-            ledger.finish_run(&run_id, status, &serde_json::json!(report)).await
+            ledger.finish_run(&run_id, status, report).await
         }
         Err(error) => {
             let mut told = RunReport::failed(&run_id, &pipeline.name(), &options.hide(&error.to_string()), error);

@@ -11,7 +11,7 @@ use std::str::FromStr;
 // On long texts `sha2`, whose block loader is not inlined, takes half as long again.
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::Xxh3Default;
 
 #[cfg(test)]
 mod tests;
@@ -132,7 +132,7 @@ impl From<Digest> for String {
 pub struct Digester(State);
 
 enum State {
-    Xxh3(Box<Xxh3>),
+    Xxh3(Box<Xxh3Default>),
     Sha256(Box<Context>),
 }
 

@@ -93,6 +93,9 @@ impl Layout for Files {
 
     async fn files_written(&mut self, files: &[Written]) -> Result<Vec<Artifact>, LayoutError> {
         let mut artifacts = Vec::new();
+        if !self.has_companions(CompanionScope::File) {
+            return Ok(artifacts);
+        }
         for file in files {
             let values = self.templates.of_written(file);
             self.companions(CompanionScope::File, &values, &mut artifacts)?;
@@ -103,6 +106,9 @@ impl Layout for Files {
 
     async fn run_written(&mut self, files: &[Written]) -> Result<Vec<Artifact>, LayoutError> {
         let mut artifacts = Vec::new();
+        if !self.has_companions(CompanionScope::Run) {
+            return Ok(artifacts);
+        }
         self.templates.allow(files.len());
         let values = self.templates.of_run(files);
         self.companions(CompanionScope::Run, &values, &mut artifacts)?;
@@ -112,6 +118,11 @@ impl Layout for Files {
 }
 
 impl Files {
+    /// Whether there is something to describe files for, of which there may be very many.
+    fn has_companions(&self, scope: CompanionScope) -> bool {
+        self.spec.companions.iter().any(|companion| companion.scope == scope)
+    }
+
     /// The companions of one scope.
     fn companions(
         &self,

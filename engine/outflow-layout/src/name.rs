@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sha2::{Digest, Sha256};
+
 use crate::layout::{Artifact, FileIntent, FileName, Written};
 
 /// Longest path, in bytes.
@@ -81,8 +83,24 @@ fn shown(path: &str) -> String {
 /// The names given in one run.
 #[derive(Debug, Default)]
 pub struct Register {
-    /// Who has the path, by entry for archives: the text of the intent for a data file, the bytes for an artifact.
-    owners: BTreeMap<String, BTreeMap<Option<String>, Vec<u8>>>,
+    /// By path.
+    owners: BTreeMap<String, Owner>,
+}
+
+/// Who has a path. It is small, for a run may have many files.
+#[derive(Debug)]
+enum Owner {
+    File(Mark),
+    /// By entry.
+    Archive(BTreeMap<String, Mark>),
+}
+
+/// Tells files apart: the start of a SHA-256, of what a data file is to hold or of the bytes of an artifact.
+type Mark = [u8; 16];
+
+fn mark(kind: &str, what: impl AsRef<[u8]>) -> Mark {
+    let digest = Sha256::new().chain_update(kind).chain_update(what).finalize();
+    std::array::from_fn(|at| digest[at])
 }
 
 impl Register {
@@ -100,13 +118,16 @@ impl Register {
             check_headers(&name.path, headers)?;
             let owner = format!("{:?} {:?} {}", intent.dataset, intent.partition, intent.part);
             let help = "use every value that splits the rows in the name";
-            self.take(&name.path, name.archive_entry.as_deref(), owner.into_bytes(), help)?;
+            self.take(&name.path, name.archive_entry.as_deref(), mark("data ", owner), help)?;
         }
         Ok(())
     }
 
     /// Takes the names of artifacts, each a file of its own, which must not replace data files or one another.
     pub fn artifacts(&mut self, files: &[Written], artifacts: &[Artifact]) -> Result<(), String> {
+        if artifacts.is_empty() {
+            return Ok(());
+        }
         self.data_files(files.iter().map(|file| (&file.intent, &file.name)))?;
         let mut paths = BTreeSet::new();
         for artifact in artifacts {
@@ -118,8 +139,7 @@ impl Register {
                 ));
             }
             check_headers(&artifact.path, [&artifact.content_type])?;
-            let mut owner = b"artifact ".to_vec();
-            owner.extend_from_slice(&artifact.body);
+            let owner = mark("artifact ", &artifact.body);
             self.take(&artifact.path, None, owner, "give each companion its own name")?;
         }
         Ok(())
@@ -143,25 +163,25 @@ impl Register {
     }
 
     /// Files of one path are one archive, if each has an entry of its own.
-    fn take(&mut self, path: &str, entry: Option<&str>, owner: Vec<u8>, help: &str) -> Result<(), String> {
+    fn take(&mut self, path: &str, entry: Option<&str>, owner: Mark, help: &str) -> Result<(), String> {
         let Some(present) = self.owners.get_mut(path) else {
             self.check_folders(path)?;
-            self.owners.insert(path.to_string(), BTreeMap::from([(entry.map(str::to_string), owner)]));
+            let new = match entry {
+                None => Owner::File(owner),
+                Some(entry) => Owner::Archive(BTreeMap::from([(entry.to_owned(), owner)])),
+            };
+            self.owners.insert(path.to_owned(), new);
             return Ok(());
         };
-        let key = entry.map(str::to_string);
-        match present.get(&key) {
-            Some(present) if *present == owner => Ok(()),
-            None if entry.is_some() && !present.contains_key(&None) => {
-                present.insert(key, owner);
-                Ok(())
-            }
-            found => {
-                let of = entry.filter(|_| found.is_some()).map(|entry| format!("the entry `{}` of ", shown(entry)));
-                let named = if of.is_some() { "" } else { "named " };
-                Err(format!("two files of the run are both {named}{}`{}`; {help}", of.unwrap_or_default(), shown(path)))
-            }
-        }
+        let clash = match (present, entry) {
+            (Owner::File(present), None) if *present == owner => return Ok(()),
+            (Owner::Archive(entries), Some(entry)) => match entries.entry(entry.to_owned()).or_insert(owner) {
+                present if *present == owner => return Ok(()),
+                _ => format!("the entry `{}` of ", shown(entry)),
+            },
+            _ => "named ".to_owned(),
+        };
+        Err(format!("two files of the run are both {clash}`{}`; {help}", shown(path)))
     }
 }
 

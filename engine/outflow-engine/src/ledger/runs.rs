@@ -59,7 +59,7 @@ impl Ledger {
     }
 
     /// Notes how a run ended, with its report. The report holds no secret and no row.
-    pub async fn finish_run(&self, id: &str, status: &str, report: &serde_json::Value) -> Result<()> {
+    pub async fn finish_run(&self, id: &str, status: &str, report: &impl serde::Serialize) -> Result<()> {
         let report = to_json(report)?;
         persist!(self, self.end_run(id, status, &report))
     }

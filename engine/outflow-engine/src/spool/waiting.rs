@@ -5,7 +5,7 @@
 mod tests;
 
 /// The smallest piece, for most files of many are small.
-const SMALL: usize = 1 << 10;
+const SMALL: usize = 1 << 8;
 
 /// The largest one.
 const LARGE: usize = 64 << 10;
@@ -15,6 +15,7 @@ const LARGE: usize = 64 << 10;
 pub(super) struct Waiting {
     pieces: Vec<Vec<u8>>,
     length: usize,
+    room: usize,
 }
 
 impl Waiting {
@@ -23,14 +24,21 @@ impl Waiting {
         self.length
     }
 
-    /// Appends bytes.
-    pub(super) fn extend(&mut self, mut bytes: &[u8]) {
+    /// How many bytes of memory they take.
+    pub(super) fn room(&self) -> usize {
+        self.room
+    }
+
+    /// Appends bytes, and tells how much more memory they take.
+    pub(super) fn extend(&mut self, mut bytes: &[u8]) -> usize {
+        let before = self.room;
         while !bytes.is_empty() {
             let last = match self.pieces.last_mut() {
                 Some(last) if last.len() < last.capacity() => last,
                 // As much again as there is.
                 _ => {
                     let size = self.length.next_power_of_two().clamp(SMALL, LARGE);
+                    self.room += size;
                     self.pieces.push_mut(Vec::with_capacity(size))
                 }
             };
@@ -39,6 +47,7 @@ impl Waiting {
             self.length += now.len();
             bytes = later;
         }
+        self.room - before
     }
 
     /// What waits, in order.

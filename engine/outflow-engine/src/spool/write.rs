@@ -28,7 +28,7 @@ use super::{Shared, blocking, format_error};
 use crate::error::{Error, Result};
 use crate::lane::lock;
 
-/// Bytes that may wait in memory, of all outputs.
+/// Memory for bytes that wait, of all outputs.
 const WAITING: usize = 48 << 20;
 
 /// Bytes of one file that may wait in memory.
@@ -142,7 +142,7 @@ pub(super) struct Files {
     header: Vec<u8>,
     packer: Option<Packer>,
     files: Vec<File>,
-    /// Bytes in all `File::waiting`.
+    /// Memory of all `File::waiting`.
     waiting: usize,
     held: MemoryReservation,
     live: usize,
@@ -181,9 +181,8 @@ impl Files {
             } else {
                 Form::Aside(false)
             };
-            self.waiting += self.header.len();
             let mut waiting = Waiting::default();
-            waiting.extend(&self.header);
+            self.waiting += waiting.extend(&self.header);
             self.files.push(File { number, entry, rows: 0, waiting, form });
         }
         Ok(())
@@ -220,8 +219,7 @@ impl Files {
                 self.waiting -= file.drain(&self.shape)?;
                 file.write(&self.shape, &[bytes])?;
             } else {
-                file.waiting.extend(bytes);
-                self.waiting += bytes.len();
+                self.waiting += file.waiting.extend(bytes);
             }
             if placement.complete {
                 self.complete(placement.file)?;
@@ -246,7 +244,7 @@ impl Files {
     fn complete(&mut self, number: usize) -> Result<()> {
         let file = &mut self.files[number];
         self.live -= usize::from(matches!(file.form, Form::Live(_)));
-        self.waiting -= file.waiting.len();
+        self.waiting -= file.waiting.room();
         file.complete(&self.shape)
     }
 
@@ -258,7 +256,7 @@ impl Files {
         }
         let share = share.min(self.waiting);
         let mut largest = (0..self.files.len()).collect::<Vec<_>>();
-        largest.sort_by_key(|&number| (std::cmp::Reverse(self.files[number].waiting.len()), number));
+        largest.sort_by_key(|&number| (std::cmp::Reverse(self.files[number].waiting.room()), number));
         for number in largest {
             if self.waiting <= share / 2 {
                 break;
@@ -301,11 +299,11 @@ impl Files {
 }
 
 impl File {
-    /// Brings waiting bytes to disk, and tells how many.
+    /// Brings waiting bytes to disk, and tells how much memory they took.
     fn drain(&mut self, shape: &Shape) -> Result<usize> {
         let waiting = std::mem::take(&mut self.waiting);
         self.write(shape, waiting.pieces())?;
-        Ok(waiting.len())
+        Ok(waiting.room())
     }
 
     /// Brings bytes to disk that follow those that are there.

@@ -84,31 +84,25 @@ pub fn execute(args: &Args) -> Result<ExitCode, Failure> {
     let watchers = Arc::new(Watchers::new(args.manner.progress));
     let jobs = args.pipelines.iter().enumerate().flat_map(|(file, path)| jobs(args, file, path)).collect::<Vec<_>>();
     let count = jobs.len();
-    let mut told = Vec::new();
     let mut printed = Ok(());
     let ended = block_on(run_all(args, jobs, &watchers, |job| {
-        let (value, human) = match &job.result {
-            Ok(report) => (serde_json::json!(report), report::human(report)),
-            Err(failure) => {
-                watchers.aside(|| failure.report());
-                (failure.told(&job.name), String::new())
-            }
-        };
+        if let Err(failure) = &job.result {
+            watchers.aside(|| failure.report());
+        }
         let text = match args.manner.format {
-            Format::Human => human,
-            Format::Json => format!("{value}\n"),
+            Format::Human => job.result.as_ref().map(report::human).unwrap_or_default(),
+            Format::Json => format!("{}\n", job.report()),
         };
         let written = watchers.aside(|| output::print(&text));
         printed = std::mem::replace(&mut printed, Ok(())).and(written);
-        told.push(value);
     }))?;
     if args.sink.is_none() {
         block_on(notify_all(&ended))?;
     }
     if let Some((path, mut file)) = report {
-        let text = match told.as_slice() {
-            [one] => format!("{one:#}\n"),
-            many => format!("{:#}\n", serde_json::json!(many)),
+        let text = match ended.as_slice() {
+            [one] => format!("{:#}\n", one.report()),
+            many => format!("{:#}\n", many.iter().map(Ended::report).collect::<serde_json::Value>()),
         };
         file.write_all(text.as_bytes()).with_context(|| format!("cannot write the report `{}`", path.display()))?;
     }
@@ -254,6 +248,14 @@ impl Job {
 }
 
 impl Ended {
+    /// How it ended, for programs.
+    fn report(&self) -> serde_json::Value {
+        match &self.result {
+            Ok(report) => serde_json::json!(report),
+            Err(failure) => failure.told(&self.name),
+        }
+    }
+
     fn told(&self) -> notify::Ended {
         notify::Ended {
             instance: self.instance.clone(),
