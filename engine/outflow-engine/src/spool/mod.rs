@@ -9,6 +9,7 @@ mod pages;
 mod place;
 mod portion;
 mod route;
+mod segments;
 #[cfg(test)]
 mod tests;
 mod waiting;

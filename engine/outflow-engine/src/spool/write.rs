@@ -1,20 +1,20 @@
-//! Bytes to files, however many there are. Plain text waits in memory and is appended without keeping a handle. Of
-//! files that need a compressor or a Parquet writer, a few are written as their rows come; the rows of the others
-//! are set aside in a plain file each and become what they should be at the end, on several threads. Both ways give
-//! the same bytes for text.
+//! Bytes to files, however many there are. They wait in memory, and when there are too many of them, much for one plain
+//! file is appended to it, without keeping a handle; little for many files is set aside in segments. Of files that need a
+//! compressor or a Parquet writer, a few are written as their rows come; the rows of the others are set aside too. What
+//! was set aside becomes files in the end, on several threads. All ways give the same bytes for text.
 
 use std::collections::VecDeque;
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::memory_pool::MemoryReservation;
 use outflow_formats::digest::{Algorithm, Digest};
 use outflow_formats::encode::{Encoder, Span};
-use outflow_formats::file::{OutputFile, PlainFile, append};
+use outflow_formats::file::{OutputFile, PlainFile};
 use outflow_formats::format::{Compression, Format};
 use outflow_formats::packed::Packer;
 use outflow_formats::workers::threads;
@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 
 use super::place::Placement;
 use super::route::{Content, Encoded};
+use super::segments::{Reader, Segments};
 use super::waiting::Waiting;
 use super::{Shared, blocking, format_error};
 use crate::error::{Error, Result};
@@ -36,6 +37,12 @@ const WAITING_OF_FILE: usize = 1 << 20;
 
 /// Bytes that are worth a write of their own.
 const AT_ONCE: usize = 128 << 10;
+
+/// Bytes that wait and are worth opening a file for, where there are more than a few files.
+const ENOUGH: usize = 16 << 10;
+
+/// A few files.
+const FEW: usize = 64;
 
 /// Compressors and Parquet writers that an output has at work while rows come.
 const LIVE: usize = 2;
@@ -98,7 +105,8 @@ impl Writer {
             Format::Parquet => Some(Packer::new(shape.schema.clone()).map_err(format_error)?),
             _ => None,
         };
-        let files = Files { shape, header, packer, files: Vec::new(), waiting: 0, held, live: 0, outputs };
+        let files =
+            Files { shape, header, packer, files: Vec::new(), segments: None, waiting: 0, held, live: 0, outputs };
         Ok(Self { files: Arc::new(Mutex::new(files)), busy: None })
     }
 
@@ -142,6 +150,7 @@ pub(super) struct Files {
     header: Vec<u8>,
     packer: Option<Packer>,
     files: Vec<File>,
+    segments: Option<Segments>,
     /// Memory of all `File::waiting`.
     waiting: usize,
     held: MemoryReservation,
@@ -154,17 +163,20 @@ struct File {
     /// Its name in an archive.
     entry: Option<String>,
     rows: u64,
-    /// Bytes that are not yet in the file.
+    /// Whether some of its bytes are in segments. Those that come later follow them there.
+    in_segments: bool,
+    /// Bytes that are on their way to the file, or to the segments.
     waiting: Waiting,
     form: Form,
 }
 
 enum Form {
-    Plain(PlainFile),
+    /// Begun with its first bytes.
+    Plain(Option<PlainFile>),
     /// Written as rows come.
     Live(Box<OutputFile>),
-    /// Its rows are set aside; whether some of them are on disk.
-    Aside(bool),
+    /// Not begun: its rows are set aside until it is.
+    Aside,
     Done(Finished),
 }
 
@@ -172,18 +184,17 @@ impl Files {
     fn open(&mut self, entries: Vec<Option<String>>) -> Result<()> {
         for entry in entries {
             let number = self.files.len();
-            let path = self.shape.path(number);
             let form = if self.shape.is_plain() {
-                Form::Plain(PlainFile::new(path, self.shape.algorithm))
+                Form::Plain(None)
             } else if self.live < LIVE {
                 self.live += 1;
                 Form::Live(Box::new(self.shape.create(number, entry.as_deref())?))
             } else {
-                Form::Aside(false)
+                Form::Aside
             };
             let mut waiting = Waiting::default();
             self.waiting += waiting.extend(&self.header);
-            self.files.push(File { number, entry, rows: 0, waiting, form });
+            self.files.push(File { number, entry, rows: 0, in_segments: false, waiting, form });
         }
         Ok(())
     }
@@ -215,7 +226,7 @@ impl Files {
                 },
                 Content::Refused(_) => return Err(Error::internal("rows that cannot be encoded are placed")),
             };
-            if bytes.len() >= AT_ONCE {
+            if bytes.len() >= AT_ONCE && file.goes_on() {
                 self.waiting -= file.drain(&self.shape)?;
                 file.write(&self.shape, &[bytes])?;
             } else {
@@ -223,7 +234,7 @@ impl Files {
             }
             if placement.complete {
                 self.complete(placement.file)?;
-            } else if file.waiting.len() >= WAITING_OF_FILE {
+            } else if file.waiting.len() >= WAITING_OF_FILE && file.goes_on() {
                 self.waiting -= file.drain(&self.shape)?;
             }
         }
@@ -233,7 +244,7 @@ impl Files {
     /// The rows of a batch as bytes to be set aside, and the end of each placement in them; rows of live files are
     /// left out.
     fn pack(&self, placements: &[Placement], batch: &RecordBatch, packer: &Packer) -> Result<(Vec<u8>, Vec<usize>)> {
-        let aside = |placement: &Placement| matches!(self.files[placement.file].form, Form::Aside(_));
+        let aside = |placement: &Placement| matches!(self.files[placement.file].form, Form::Aside);
         if !placements.iter().any(aside) {
             return Ok((Vec::new(), vec![0; placements.len()]));
         }
@@ -243,54 +254,81 @@ impl Files {
 
     fn complete(&mut self, number: usize) -> Result<()> {
         let file = &mut self.files[number];
-        self.live -= usize::from(matches!(file.form, Form::Live(_)));
+        if file.in_segments {
+            return Ok(());
+        }
+        self.live -= usize::from(file.is_live());
         self.waiting -= file.waiting.room();
-        file.complete(&self.shape)
+        file.complete(&self.shape, None)
     }
 
-    /// Brings the files with the most bytes in memory to disk when there is too much of them.
+    /// Brings bytes to disk when too many wait: those of the files with the most, or all where each has few.
     fn spill(&mut self) -> Result<()> {
         let share = WAITING / self.outputs.load(Ordering::Relaxed).max(1);
         if self.waiting <= share && self.held.try_resize(self.waiting).is_ok() {
             return Ok(());
         }
         let share = share.min(self.waiting);
-        let mut largest = (0..self.files.len()).collect::<Vec<_>>();
-        largest.sort_by_key(|&number| (std::cmp::Reverse(self.files[number].waiting.room()), number));
-        for number in largest {
+        let enough = if self.files.len() <= FEW { 0 } else { ENOUGH };
+        let is_large = |file: &&mut File| file.is_live() || file.goes_on() && file.waiting.room() >= enough;
+        let mut large = self.files.iter_mut().filter(is_large).collect::<Vec<_>>();
+        large.sort_by_key(|file| std::cmp::Reverse(file.waiting.room()));
+        for file in large {
             if self.waiting <= share / 2 {
                 break;
             }
-            self.waiting -= self.files[number].drain(&self.shape)?;
+            self.waiting -= file.drain(&self.shape)?;
+        }
+        if self.waiting > share / 2 {
+            self.set_aside().map_err(|cause| self.shape.failed("writing", cause))?;
         }
         // What little is left is there, whether others leave room for it or not.
         self.held.resize(self.waiting);
         Ok(())
     }
 
+    /// Puts all that waits into a segment.
+    fn set_aside(&mut self) -> std::io::Result<()> {
+        let segments = match &mut self.segments {
+            Some(segments) => segments,
+            none => none.insert(Segments::create(self.shape.segments())?),
+        };
+        let mut waiting = self.files.iter_mut().filter(|file| file.waiting.len() > 0).collect::<Vec<_>>();
+        segments.append(waiting.iter().map(|file| (file.number, &file.waiting)))?;
+        for file in &mut waiting {
+            file.in_segments = true;
+            self.waiting -= std::mem::take(&mut file.waiting).room();
+        }
+        Ok(())
+    }
+
     fn finish(&mut self) -> Result<Vec<Finished>> {
         let shape = &self.shape;
+        let segments = self.segments.take();
         let queue = Mutex::new(self.files.drain(..).collect::<VecDeque<_>>());
-        let done = Mutex::new(Vec::new());
-        let locked = || lock(&queue).pop_front();
-        std::thread::scope(|scope| {
-            for _ in 0..threads() {
-                scope.spawn(|| {
-                    while let Some(mut file) = locked() {
-                        let completed = file.complete(shape);
-                        let failed = completed.is_err();
-                        lock(&done).push((file.number, completed.map(|()| file.form)));
-                        if failed {
-                            return;
-                        }
-                    }
-                });
+        let next = || lock(&queue).pop_front();
+        let complete = || {
+            let reader = segments.as_ref().map(|segments| segments.reader(threads())).transpose();
+            let mut reader = reader.map_err(|cause| shape.failed("reading", cause))?;
+            let mut done = Vec::new();
+            while let Some(mut file) = next() {
+                file.complete(shape, reader.as_mut())?;
+                done.push((file.number, file.form));
             }
-        });
+            Ok(done)
+        };
+        let done = std::thread::scope(|scope| {
+            let threads = (0..threads()).map(|_| scope.spawn(complete)).collect::<Vec<_>>();
+            let stopped = |_| Err(Error::internal("a thread of the spool stopped"));
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(stopped)).collect::<Result<Vec<_>>>()
+        })?;
         self.held.free();
-        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(segments) = segments {
+            segments.remove().map_err(|cause| shape.failed("removing", cause))?;
+        }
+        let mut done = done.into_iter().flatten().collect::<Vec<_>>();
         done.sort_by_key(|(number, _)| *number);
-        let finished = |(_, form): (usize, Result<Form>)| match form? {
+        let finished = |(_, form)| match form {
             Form::Done(finished) => Ok(finished),
             _ => Err(Error::internal("a spool file was not completed")),
         };
@@ -299,77 +337,75 @@ impl Files {
 }
 
 impl File {
-    /// Brings waiting bytes to disk, and tells how much memory they took.
+    /// Whether its next bytes may go to the file itself.
+    fn goes_on(&self) -> bool {
+        !self.in_segments && matches!(self.form, Form::Plain(_) | Form::Live(_))
+    }
+
+    fn is_live(&self) -> bool {
+        matches!(self.form, Form::Live(_))
+    }
+
+    /// Brings waiting bytes to the file, and tells how much memory they took.
     fn drain(&mut self, shape: &Shape) -> Result<usize> {
         let waiting = std::mem::take(&mut self.waiting);
         self.write(shape, waiting.pieces())?;
         Ok(waiting.room())
     }
 
-    /// Brings bytes to disk that follow those that are there.
+    /// Brings bytes to the file that follow those that are there.
     fn write(&mut self, shape: &Shape, pieces: &[impl AsRef<[u8]>]) -> Result<()> {
         let written = match &mut self.form {
             _ if pieces.is_empty() => Ok(()),
-            Form::Plain(file) => file.append(pieces),
+            Form::Plain(file) => file.get_or_insert_with(|| shape.plain(self.number)).append(pieces),
             Form::Live(output) => pieces.iter().try_for_each(|piece| output.write_encoded(piece.as_ref())),
-            Form::Aside(spilled) => {
-                *spilled = true;
-                append(&shape.aside(self.number), pieces)
-            }
-            Form::Done(_) => Ok(()),
+            Form::Aside | Form::Done(_) => return Err(Error::internal("bytes for a file that is not open")),
         };
         written.map_err(format_error)
     }
 
-    /// Writes what is missing. Does nothing to a file that is complete.
-    fn complete(&mut self, shape: &Shape) -> Result<()> {
+    /// Writes what is missing: bytes that were set aside, which `segments` has, and those that wait. Does nothing to a
+    /// file that is complete.
+    fn complete(&mut self, shape: &Shape, segments: Option<&mut Reader>) -> Result<()> {
         if matches!(self.form, Form::Done(_)) {
             return Ok(());
         }
         if let Some(encoder) = &shape.encoder {
             self.waiting.extend(&encoder.footer(self.rows));
         }
-        if let Form::Aside(spilled) = self.form {
-            return self.make(shape, spilled);
+        let begins = matches!(self.form, Form::Aside);
+        if begins {
+            self.form = Form::Live(Box::new(shape.create(self.number, self.entry.as_deref())?));
+        }
+        if begins || self.in_segments {
+            let waiting = std::mem::take(&mut self.waiting).pieces().concat();
+            match segments.filter(|_| self.in_segments) {
+                Some(segments) => self.bring_back(shape, segments.of(self.number).chain(&waiting[..]))?,
+                None => self.bring_back(shape, &waiting[..])?,
+            }
         }
         self.drain(shape)?;
-        let finished = match std::mem::replace(&mut self.form, Form::Aside(false)) {
-            Form::Plain(file) => file.finish(),
+        let finished = match std::mem::replace(&mut self.form, Form::Aside) {
+            Form::Plain(file) => file.unwrap_or_else(|| shape.plain(self.number)).finish(),
             Form::Live(output) => output.finish(),
-            Form::Aside(_) | Form::Done(_) => return Ok(()),
+            Form::Aside | Form::Done(_) => return Ok(()),
         };
         self.done(shape, finished)
     }
 
-    /// Makes the file of rows that were set aside.
-    fn make(&mut self, shape: &Shape, spilled: bool) -> Result<()> {
-        let waiting = std::mem::take(&mut self.waiting).pieces().concat();
-        let aside = shape.aside(self.number);
-        let failed = |cause: std::io::Error| {
-            Error::transient(format!("reading `{}`: {cause}", aside.display()))
-                .hint("check the disk of the state folder")
-        };
-        let on_disk: Box<dyn Read> = if spilled {
-            Box::new(std::io::BufReader::with_capacity(BLOCK, std::fs::File::open(&aside).map_err(failed)?))
-        } else {
-            Box::new(std::io::empty())
-        };
-        let mut rows = on_disk.chain(&waiting[..]);
-        let mut output = shape.create(self.number, self.entry.as_deref())?;
-        if shape.format == Format::Parquet {
+    /// Writes what was set aside.
+    fn bring_back(&mut self, shape: &Shape, mut rows: impl Read) -> Result<()> {
+        if let (Form::Live(output), Format::Parquet) = (&mut self.form, &shape.format) {
             let packer = Packer::new(shape.schema.clone()).map_err(format_error)?;
-            packer.unpack(rows, |batch| output.write_batch(batch)).map_err(format_error)?;
-        } else {
-            let mut block = Vec::with_capacity(BLOCK);
-            while rows.by_ref().take(BLOCK as u64).read_to_end(&mut block).map_err(failed)? > 0 {
-                output.write_encoded(&block).map_err(format_error)?;
-                block.clear();
-            }
+            return packer.unpack(rows, |batch| output.write_batch(batch)).map_err(format_error);
         }
-        if spilled {
-            std::fs::remove_file(&aside).map_err(failed)?;
+        let mut block = Vec::new();
+        let failed = |cause| shape.failed("reading", cause);
+        while rows.by_ref().take(BLOCK as u64).read_to_end(&mut block).map_err(failed)? > 0 {
+            self.write(shape, &[&block])?;
+            block.clear();
         }
-        self.done(shape, output.finish())
+        Ok(())
     }
 
     fn done(
@@ -393,9 +429,19 @@ impl Shape {
         self.folder.join(format!("{:04}-{file:06}", self.number))
     }
 
-    /// Where the rows of a file are set aside.
-    fn aside(&self, file: usize) -> PathBuf {
-        self.folder.join(format!("{:04}-{file:06}.rows", self.number))
+    /// Where rows are set aside.
+    fn segments(&self) -> PathBuf {
+        self.folder.join(format!("{:04}.rows", self.number))
+    }
+
+    /// What went wrong with them.
+    fn failed(&self, doing: &str, cause: std::io::Error) -> Error {
+        Error::transient(format!("{doing} `{}`: {cause}", self.segments().display()))
+            .hint("check the disk of the state folder")
+    }
+
+    fn plain(&self, file: usize) -> PlainFile {
+        PlainFile::new(self.path(file), self.algorithm)
     }
 
     fn create(&self, file: usize, entry: Option<&str>) -> Result<OutputFile> {
