@@ -127,9 +127,7 @@ impl PlainFile {
 
     /// Appends bytes that an [`crate::encode::Encoder`] made; the file is there even if there are none.
     pub fn append(&mut self, pieces: &[impl AsRef<[u8]>]) -> Result<()> {
-        let file = File::options().append(true).create(true).open(&self.path);
-        file.and_then(|mut file| write_pieces(&mut file, pieces))
-            .map_err(|source| Error::io(&format!("writing `{}`", self.path.display()), source))?;
+        append(&self.path, pieces)?;
         for piece in pieces {
             self.digester.update(piece.as_ref());
             self.bytes += piece.as_ref().len() as u64;
@@ -144,6 +142,13 @@ impl PlainFile {
         }
         Ok(Finished { bytes: self.bytes, digest: self.digester.finish() })
     }
+}
+
+/// Appends to a file, or begins it.
+pub fn append(path: &Path, pieces: &[impl AsRef<[u8]>]) -> Result<()> {
+    let file = File::options().append(true).create(true).open(path);
+    file.and_then(|mut file| write_pieces(&mut file, pieces))
+        .map_err(|source| Error::io(&format!("writing `{}`", path.display()), source))
 }
 
 /// What is handed to the system at once. For a larger write it looks for larger pages, which in a virtual machine that

@@ -26,7 +26,7 @@ use outflow_formats::encode::encoder_keeping;
 use outflow_formats::format::{Compression, Format};
 use outflow_formats::memory;
 use outflow_formats::workers::threads;
-use outflow_layout::layout::{Artifact, FileFacts, FileIntent, FileName, Layout, Output, Target, Written};
+use outflow_layout::layout::{Artifact, FileFacts, FileIntent, FileName, Layout, Output, Roll, Target, Written};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::error::{Error, Result};
@@ -128,6 +128,7 @@ impl<'a> Spool<'a> {
             number,
             format: output.format.clone(),
             compression: output.compression,
+            rolls: output.roll != Roll::default(),
             schema: schema.clone(),
             algorithm: self.algorithm,
             encoder: encoder.clone(),

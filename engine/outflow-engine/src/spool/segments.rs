@@ -1,6 +1,7 @@
-//! Rows of many files, set aside on disk. What waits for them in memory becomes a segment, file after file, and all
+//! Bytes of many files on their way to them. What waits for them in memory becomes a segment, file after file, and all
 //! segments lie in one file on disk. In the end they are read side by side, each from its beginning to its end, and the
-//! bytes of every file come together: no file is opened for a few rows at a time, however many there are.
+//! bytes of every file come together: no file is opened for a few rows at a time, however many there are. Until then
+//! these bytes take their room on disk twice.
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,7 @@ use super::waiting::Waiting;
 /// What is written at once.
 const BLOCK: usize = 256 << 10;
 
-/// Memory of all readers together, unless there are so many segments that each needs more.
+/// Memory of all readers of an output, unless there are so many segments that each needs more.
 const READING: usize = 16 << 20;
 
 /// The least that is read of a segment at once, and the most.
@@ -98,13 +99,13 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// What was set aside of a file. Its number is greater than that of the last.
+    /// The bytes of a file. Its number is greater than that of the last.
     pub(super) fn of(&mut self, number: usize) -> Rows<'_> {
         Rows { file: number as u64, segments: &mut self.segments, at: 0 }
     }
 }
 
-/// What was set aside of a file.
+/// The bytes of a file.
 pub(super) struct Rows<'a> {
     file: u64,
     segments: &'a mut [Segment],

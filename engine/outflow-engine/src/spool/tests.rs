@@ -231,14 +231,16 @@ async fn equal_rows_make_equal_bytes() {
 /// Where others hold the memory, rows go to disk at once; the files are the same, and nothing stays charged.
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_without_room_go_to_disk() {
-    for (partitions, max_rows) in [(6, None), (200, None), (6, Some(50)), (200, Some(7))] {
-        let roomy = Bench::new(scattered(4000, partitions), 256);
+    for (rows, partitions, max_rows) in
+        [(4000, 6, None), (12_000, 200, None), (4000, 6, Some(50)), (4000, 200, Some(7))]
+    {
+        let roomy = Bench::new(scattered(rows, partitions), 256);
         for (format, compression) in all_formats() {
             let output = output("d", format, compression, Roll { max_rows, max_bytes: None });
             let expected = roomy.texts(output.clone(), true).await;
             for bytes in [0, 20_000, 200_000] {
                 let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(bytes));
-                let tight = Bench { pool: pool.clone(), ..Bench::new(scattered(4000, partitions), 256) };
+                let tight = Bench { pool: pool.clone(), ..Bench::new(scattered(rows, partitions), 256) };
                 let found = tight.texts(output.clone(), true).await;
                 assert!(found == expected, "{partitions} partitions, {compression:?}, {max_rows:?}, {bytes} bytes");
                 assert_eq!(pool.reserved(), 0);

@@ -1,7 +1,7 @@
-//! Bytes to files, however many there are. They wait in memory, and when there are too many of them, much for one plain
-//! file is appended to it, without keeping a handle; little for many files is set aside in segments. Of files that need a
-//! compressor or a Parquet writer, a few are written as their rows come; the rows of the others are set aside too. What
-//! was set aside becomes files in the end, on several threads. All ways give the same bytes for text.
+//! Bytes to files, however many there are. Plain text waits in memory; much for one file is appended to it, without
+//! keeping a handle, little for many files goes into segments, of which they are made in the end. Of files that need a
+//! compressor or a Parquet writer, a few are written as their rows come; the rows of the others are set aside in a plain
+//! file each and become what they should be at the end, on several threads. All ways give the same bytes for text.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -14,7 +14,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::execution::memory_pool::MemoryReservation;
 use outflow_formats::digest::{Algorithm, Digest};
 use outflow_formats::encode::{Encoder, Span};
-use outflow_formats::file::{OutputFile, PlainFile};
+use outflow_formats::file::{OutputFile, PlainFile, append};
 use outflow_formats::format::{Compression, Format};
 use outflow_formats::packed::Packer;
 use outflow_formats::workers::threads;
@@ -32,17 +32,20 @@ use crate::lane::lock;
 /// Memory for bytes that wait, of all outputs.
 const WAITING: usize = 48 << 20;
 
-/// Bytes of one file that may wait in memory.
+/// Bytes of one file that may wait in memory, unless they are to go into a segment.
 const WAITING_OF_FILE: usize = 1 << 20;
 
 /// Bytes that are worth a write of their own.
 const AT_ONCE: usize = 128 << 10;
 
-/// Bytes that wait and are worth opening a file for, where there are more than a few files.
+/// Memory of bytes that are worth opening their file for, where there are more than a few.
 const ENOUGH: usize = 16 << 10;
 
 /// A few files.
 const FEW: usize = 64;
+
+/// Memory of bytes that are worth a segment.
+const SEGMENT: usize = 256 << 10;
 
 /// Compressors and Parquet writers that an output has at work while rows come.
 const LIVE: usize = 2;
@@ -60,6 +63,8 @@ pub(super) struct Shape {
     pub(super) format: Format,
     /// Container of the files.
     pub(super) compression: Compression,
+    /// Whether files are complete before the last row has come.
+    pub(super) rolls: bool,
     /// Their columns.
     pub(super) schema: SchemaRef,
     /// What its digests are made with.
@@ -105,8 +110,8 @@ impl Writer {
             Format::Parquet => Some(Packer::new(shape.schema.clone()).map_err(format_error)?),
             _ => None,
         };
-        let files =
-            Files { shape, header, packer, files: Vec::new(), segments: None, waiting: 0, held, live: 0, outputs };
+        let (files, segments) = (Vec::new(), None);
+        let files = Files { shape, header, packer, files, segments, waiting: 0, held, live: 0, outputs };
         Ok(Self { files: Arc::new(Mutex::new(files)), busy: None })
     }
 
@@ -163,9 +168,7 @@ struct File {
     /// Its name in an archive.
     entry: Option<String>,
     rows: u64,
-    /// Whether some of its bytes are in segments. Those that come later follow them there.
-    in_segments: bool,
-    /// Bytes that are on their way to the file, or to the segments.
+    /// Bytes that are not yet in the file.
     waiting: Waiting,
     form: Form,
 }
@@ -173,10 +176,12 @@ struct File {
 enum Form {
     /// Begun with its first bytes.
     Plain(Option<PlainFile>),
+    /// The same, but bytes of it are in segments, where all that come later follow them.
+    Scattered(Option<PlainFile>),
     /// Written as rows come.
     Live(Box<OutputFile>),
-    /// Not begun: its rows are set aside until it is.
-    Aside,
+    /// Its rows are set aside; whether some of them are on disk.
+    Aside(bool),
     Done(Finished),
 }
 
@@ -190,11 +195,11 @@ impl Files {
                 self.live += 1;
                 Form::Live(Box::new(self.shape.create(number, entry.as_deref())?))
             } else {
-                Form::Aside
+                Form::Aside(false)
             };
             let mut waiting = Waiting::default();
             self.waiting += waiting.extend(&self.header);
-            self.files.push(File { number, entry, rows: 0, in_segments: false, waiting, form });
+            self.files.push(File { number, entry, rows: 0, waiting, form });
         }
         Ok(())
     }
@@ -226,7 +231,8 @@ impl Files {
                 },
                 Content::Refused(_) => return Err(Error::internal("rows that cannot be encoded are placed")),
             };
-            if bytes.len() >= AT_ONCE && file.goes_on() {
+            let is_direct = !file.is_scattered();
+            if bytes.len() >= AT_ONCE && is_direct {
                 self.waiting -= file.drain(&self.shape)?;
                 file.write(&self.shape, &[bytes])?;
             } else {
@@ -234,7 +240,7 @@ impl Files {
             }
             if placement.complete {
                 self.complete(placement.file)?;
-            } else if file.waiting.len() >= WAITING_OF_FILE && file.goes_on() {
+            } else if file.waiting.len() >= WAITING_OF_FILE && is_direct {
                 self.waiting -= file.drain(&self.shape)?;
             }
         }
@@ -244,7 +250,7 @@ impl Files {
     /// The rows of a batch as bytes to be set aside, and the end of each placement in them; rows of live files are
     /// left out.
     fn pack(&self, placements: &[Placement], batch: &RecordBatch, packer: &Packer) -> Result<(Vec<u8>, Vec<usize>)> {
-        let aside = |placement: &Placement| matches!(self.files[placement.file].form, Form::Aside);
+        let aside = |placement: &Placement| matches!(self.files[placement.file].form, Form::Aside(_));
         if !placements.iter().any(aside) {
             return Ok((Vec::new(), vec![0; placements.len()]));
         }
@@ -254,23 +260,21 @@ impl Files {
 
     fn complete(&mut self, number: usize) -> Result<()> {
         let file = &mut self.files[number];
-        if file.in_segments {
-            return Ok(());
-        }
-        self.live -= usize::from(file.is_live());
+        self.live -= usize::from(matches!(file.form, Form::Live(_)));
         self.waiting -= file.waiting.room();
         file.complete(&self.shape, None)
     }
 
-    /// Brings bytes to disk when too many wait: those of the files with the most, or all where each has few.
+    /// Brings bytes to disk when too many wait: those of the files with the most, or of all where each has few.
     fn spill(&mut self) -> Result<()> {
         let share = WAITING / self.outputs.load(Ordering::Relaxed).max(1);
         if self.waiting <= share && self.held.try_resize(self.waiting).is_ok() {
             return Ok(());
         }
         let share = share.min(self.waiting);
-        let enough = if self.files.len() <= FEW { 0 } else { ENOUGH };
-        let is_large = |file: &&mut File| file.is_live() || file.goes_on() && file.waiting.room() >= enough;
+        let scatters = self.shape.is_plain() && !self.shape.rolls && self.files.len() > FEW;
+        let enough = if scatters { ENOUGH } else { 0 };
+        let is_large = |file: &&mut File| !file.is_scattered() && file.waiting.room() >= enough;
         let mut large = self.files.iter_mut().filter(is_large).collect::<Vec<_>>();
         large.sort_by_key(|file| std::cmp::Reverse(file.waiting.room()));
         for file in large {
@@ -279,8 +283,8 @@ impl Files {
             }
             self.waiting -= file.drain(&self.shape)?;
         }
-        if self.waiting > share / 2 {
-            self.set_aside().map_err(|cause| self.shape.failed("writing", cause))?;
+        if scatters && self.waiting > share / 2 && self.waiting >= SEGMENT {
+            self.scatter().map_err(|cause| self.shape.failed("writing", cause))?;
         }
         // What little is left is there, whether others leave room for it or not.
         self.held.resize(self.waiting);
@@ -288,7 +292,7 @@ impl Files {
     }
 
     /// Puts all that waits into a segment.
-    fn set_aside(&mut self) -> std::io::Result<()> {
+    fn scatter(&mut self) -> std::io::Result<()> {
         let segments = match &mut self.segments {
             Some(segments) => segments,
             none => none.insert(Segments::create(self.shape.segments())?),
@@ -296,8 +300,10 @@ impl Files {
         let mut waiting = self.files.iter_mut().filter(|file| file.waiting.len() > 0).collect::<Vec<_>>();
         segments.append(waiting.iter().map(|file| (file.number, &file.waiting)))?;
         for file in &mut waiting {
-            file.in_segments = true;
             self.waiting -= std::mem::take(&mut file.waiting).room();
+            if let Form::Plain(begun) = &mut file.form {
+                file.form = Form::Scattered(begun.take());
+            }
         }
         Ok(())
     }
@@ -308,11 +314,11 @@ impl Files {
         let queue = Mutex::new(self.files.drain(..).collect::<VecDeque<_>>());
         let next = || lock(&queue).pop_front();
         let complete = || {
-            let reader = segments.as_ref().map(|segments| segments.reader(threads())).transpose();
-            let mut reader = reader.map_err(|cause| shape.failed("reading", cause))?;
+            let segments = segments.as_ref().map(|segments| segments.reader(threads())).transpose();
+            let mut segments = segments.map_err(|cause| shape.failed("reading", cause))?;
             let mut done = Vec::new();
             while let Some(mut file) = next() {
-                file.complete(shape, reader.as_mut())?;
+                file.complete(shape, segments.as_mut())?;
                 done.push((file.number, file.form));
             }
             Ok(done)
@@ -337,35 +343,33 @@ impl Files {
 }
 
 impl File {
-    /// Whether its next bytes may go to the file itself.
-    fn goes_on(&self) -> bool {
-        !self.in_segments && matches!(self.form, Form::Plain(_) | Form::Live(_))
+    fn is_scattered(&self) -> bool {
+        matches!(self.form, Form::Scattered(_))
     }
 
-    fn is_live(&self) -> bool {
-        matches!(self.form, Form::Live(_))
-    }
-
-    /// Brings waiting bytes to the file, and tells how much memory they took.
+    /// Brings waiting bytes to disk, and tells how much memory they took.
     fn drain(&mut self, shape: &Shape) -> Result<usize> {
         let waiting = std::mem::take(&mut self.waiting);
         self.write(shape, waiting.pieces())?;
         Ok(waiting.room())
     }
 
-    /// Brings bytes to the file that follow those that are there.
+    /// Brings bytes to disk that follow those that are there.
     fn write(&mut self, shape: &Shape, pieces: &[impl AsRef<[u8]>]) -> Result<()> {
         let written = match &mut self.form {
             _ if pieces.is_empty() => Ok(()),
             Form::Plain(file) => file.get_or_insert_with(|| shape.plain(self.number)).append(pieces),
             Form::Live(output) => pieces.iter().try_for_each(|piece| output.write_encoded(piece.as_ref())),
-            Form::Aside | Form::Done(_) => return Err(Error::internal("bytes for a file that is not open")),
+            Form::Aside(spilled) => {
+                *spilled = true;
+                append(&shape.aside(self.number), pieces)
+            }
+            Form::Scattered(_) | Form::Done(_) => return Err(Error::internal("bytes for a file that takes none now")),
         };
         written.map_err(format_error)
     }
 
-    /// Writes what is missing: bytes that were set aside, which `segments` has, and those that wait. Does nothing to a
-    /// file that is complete.
+    /// Writes what is missing. Does nothing to a file that is complete.
     fn complete(&mut self, shape: &Shape, segments: Option<&mut Reader>) -> Result<()> {
         if matches!(self.form, Form::Done(_)) {
             return Ok(());
@@ -373,39 +377,67 @@ impl File {
         if let Some(encoder) = &shape.encoder {
             self.waiting.extend(&encoder.footer(self.rows));
         }
-        let begins = matches!(self.form, Form::Aside);
-        if begins {
-            self.form = Form::Live(Box::new(shape.create(self.number, self.entry.as_deref())?));
+        if let Form::Aside(spilled) = self.form {
+            return self.make(shape, spilled);
         }
-        if begins || self.in_segments {
-            let waiting = std::mem::take(&mut self.waiting).pieces().concat();
-            match segments.filter(|_| self.in_segments) {
-                Some(segments) => self.bring_back(shape, segments.of(self.number).chain(&waiting[..]))?,
-                None => self.bring_back(shape, &waiting[..])?,
-            }
+        if let Form::Scattered(begun) = &mut self.form {
+            self.form = Form::Plain(begun.take());
+            self.gather(shape, segments.ok_or_else(|| Error::internal("there are no segments to read"))?)?;
         }
         self.drain(shape)?;
-        let finished = match std::mem::replace(&mut self.form, Form::Aside) {
+        let finished = match std::mem::replace(&mut self.form, Form::Aside(false)) {
             Form::Plain(file) => file.unwrap_or_else(|| shape.plain(self.number)).finish(),
             Form::Live(output) => output.finish(),
-            Form::Aside | Form::Done(_) => return Ok(()),
+            Form::Scattered(_) | Form::Aside(_) | Form::Done(_) => {
+                return Err(Error::internal("a spool file was not written"));
+            }
         };
         self.done(shape, finished)
     }
 
-    /// Writes what was set aside.
-    fn bring_back(&mut self, shape: &Shape, mut rows: impl Read) -> Result<()> {
-        if let (Form::Live(output), Format::Parquet) = (&mut self.form, &shape.format) {
-            let packer = Packer::new(shape.schema.clone()).map_err(format_error)?;
-            return packer.unpack(rows, |batch| output.write_batch(batch)).map_err(format_error);
-        }
-        let mut block = Vec::new();
+    /// Brings the bytes in segments to the file, and those that wait with the last of them.
+    fn gather(&mut self, shape: &Shape, segments: &mut Reader) -> Result<()> {
+        let mut rows = segments.of(self.number);
+        let mut block = Vec::with_capacity(ENOUGH);
         let failed = |cause| shape.failed("reading", cause);
-        while rows.by_ref().take(BLOCK as u64).read_to_end(&mut block).map_err(failed)? > 0 {
+        while rows.by_ref().take(BLOCK as u64).read_to_end(&mut block).map_err(failed)? == BLOCK {
             self.write(shape, &[&block])?;
             block.clear();
         }
-        Ok(())
+        let waiting = std::mem::take(&mut self.waiting);
+        let pieces = waiting.pieces().iter().map(Vec::as_slice);
+        self.write(shape, &std::iter::once(&block[..]).chain(pieces).collect::<Vec<_>>())
+    }
+
+    /// Makes the file of rows that were set aside.
+    fn make(&mut self, shape: &Shape, spilled: bool) -> Result<()> {
+        let waiting = std::mem::take(&mut self.waiting).pieces().concat();
+        let aside = shape.aside(self.number);
+        let failed = |cause: std::io::Error| {
+            Error::transient(format!("reading `{}`: {cause}", aside.display()))
+                .hint("check the disk of the state folder")
+        };
+        let on_disk: Box<dyn Read> = if spilled {
+            Box::new(std::io::BufReader::with_capacity(BLOCK, std::fs::File::open(&aside).map_err(failed)?))
+        } else {
+            Box::new(std::io::empty())
+        };
+        let mut rows = on_disk.chain(&waiting[..]);
+        let mut output = shape.create(self.number, self.entry.as_deref())?;
+        if shape.format == Format::Parquet {
+            let packer = Packer::new(shape.schema.clone()).map_err(format_error)?;
+            packer.unpack(rows, |batch| output.write_batch(batch)).map_err(format_error)?;
+        } else {
+            let mut block = Vec::with_capacity(BLOCK);
+            while rows.by_ref().take(BLOCK as u64).read_to_end(&mut block).map_err(failed)? > 0 {
+                output.write_encoded(&block).map_err(format_error)?;
+                block.clear();
+            }
+        }
+        if spilled {
+            std::fs::remove_file(&aside).map_err(failed)?;
+        }
+        self.done(shape, output.finish())
     }
 
     fn done(
@@ -429,9 +461,9 @@ impl Shape {
         self.folder.join(format!("{:04}-{file:06}", self.number))
     }
 
-    /// Where rows are set aside.
+    /// Where bytes of many files are.
     fn segments(&self) -> PathBuf {
-        self.folder.join(format!("{:04}.rows", self.number))
+        self.folder.join(format!("{:04}.segments", self.number))
     }
 
     /// What went wrong with them.
@@ -442,6 +474,11 @@ impl Shape {
 
     fn plain(&self, file: usize) -> PlainFile {
         PlainFile::new(self.path(file), self.algorithm)
+    }
+
+    /// Where the rows of a file are set aside.
+    fn aside(&self, file: usize) -> PathBuf {
+        self.folder.join(format!("{:04}-{file:06}.rows", self.number))
     }
 
     fn create(&self, file: usize, entry: Option<&str>) -> Result<OutputFile> {
