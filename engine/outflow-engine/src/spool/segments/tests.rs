@@ -22,8 +22,9 @@ fn bytes_come_back_by_file() {
     let long = "x".repeat(3 * READ.1 + 1);
     let mut expected = vec![String::new(); 50];
     for segment in 0..40 {
-        let files = (0..50).filter(|file| (file + segment) % 3 > 0);
-        let bytes = |file: usize| if (file + segment) % 11 == 0 { long.clone() } else { format!("{file}.{segment} ") };
+        let files = (0..50_usize).filter(|file| !(file + segment).is_multiple_of(3));
+        let bytes =
+            |file: usize| if (file + segment).is_multiple_of(11) { long.clone() } else { format!("{file}.{segment} ") };
         let files = files.map(|file| (file, bytes(file))).collect::<Vec<_>>();
         files.iter().for_each(|(file, bytes)| expected[*file] += bytes);
         let files = files.iter().map(|(file, bytes)| (*file, waiting(bytes.as_bytes()))).collect::<Vec<_>>();
