@@ -235,7 +235,8 @@ async fn rows_without_room_go_to_disk() {
         [(4000, 6, None), (12_000, 200, None), (4000, 6, Some(50)), (4000, 200, Some(7))]
     {
         let roomy = Bench::new(scattered(rows, partitions), 256);
-        for (format, compression) in all_formats() {
+        let array = (Format::JsonArray(JsonStyle::default()), Compression::None);
+        for (format, compression) in all_formats().into_iter().chain([array]) {
             let output = output("d", format, compression, Roll { max_rows, max_bytes: None });
             let expected = roomy.texts(output.clone(), true).await;
             for bytes in [0, 20_000, 200_000] {

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -284,7 +284,7 @@ impl Files {
             self.waiting -= file.drain(&self.shape)?;
         }
         if scatters && self.waiting > share / 2 && self.waiting >= SEGMENT {
-            self.scatter().map_err(|cause| self.shape.failed("writing", cause))?;
+            self.scatter().map_err(|cause| disk_failure("writing", &self.shape.segments(), cause))?;
         }
         // What little is left is there, whether others leave room for it or not.
         self.held.resize(self.waiting);
@@ -315,7 +315,7 @@ impl Files {
         let next = || lock(&queue).pop_front();
         let complete = || {
             let segments = segments.as_ref().map(|segments| segments.reader(threads())).transpose();
-            let mut segments = segments.map_err(|cause| shape.failed("reading", cause))?;
+            let mut segments = segments.map_err(|cause| disk_failure("reading", &shape.segments(), cause))?;
             let mut done = Vec::new();
             while let Some(mut file) = next() {
                 file.complete(shape, segments.as_mut())?;
@@ -330,7 +330,7 @@ impl Files {
         })?;
         self.held.free();
         if let Some(segments) = segments {
-            segments.remove().map_err(|cause| shape.failed("removing", cause))?;
+            segments.remove().map_err(|cause| disk_failure("removing", &shape.segments(), cause))?;
         }
         let mut done = done.into_iter().flatten().collect::<Vec<_>>();
         done.sort_by_key(|(number, _)| *number);
@@ -399,7 +399,7 @@ impl File {
     fn gather(&mut self, shape: &Shape, segments: &mut Reader) -> Result<()> {
         let mut rows = segments.of(self.number);
         let mut block = Vec::with_capacity(ENOUGH);
-        let failed = |cause| shape.failed("reading", cause);
+        let failed = |cause| disk_failure("reading", &shape.segments(), cause);
         while rows.by_ref().take(BLOCK as u64).read_to_end(&mut block).map_err(failed)? == BLOCK {
             self.write(shape, &[&block])?;
             block.clear();
@@ -413,10 +413,7 @@ impl File {
     fn make(&mut self, shape: &Shape, spilled: bool) -> Result<()> {
         let waiting = std::mem::take(&mut self.waiting).pieces().concat();
         let aside = shape.aside(self.number);
-        let failed = |cause: std::io::Error| {
-            Error::transient(format!("reading `{}`: {cause}", aside.display()))
-                .hint("check the disk of the state folder")
-        };
+        let failed = |cause| disk_failure("reading", &aside, cause);
         let on_disk: Box<dyn Read> = if spilled {
             Box::new(std::io::BufReader::with_capacity(BLOCK, std::fs::File::open(&aside).map_err(failed)?))
         } else {
@@ -466,12 +463,6 @@ impl Shape {
         self.folder.join(format!("{:04}.segments", self.number))
     }
 
-    /// What went wrong with them.
-    fn failed(&self, doing: &str, cause: std::io::Error) -> Error {
-        Error::transient(format!("{doing} `{}`: {cause}", self.segments().display()))
-            .hint("check the disk of the state folder")
-    }
-
     fn plain(&self, file: usize) -> PlainFile {
         PlainFile::new(self.path(file), self.algorithm)
     }
@@ -486,4 +477,9 @@ impl Shape {
         let file = OutputFile::create(&self.path(file), format, *compression, entry, schema, *algorithm);
         file.map_err(format_error)
     }
+}
+
+/// What went wrong with bytes that are on disk until files are made of them.
+fn disk_failure(doing: &str, path: &Path, cause: std::io::Error) -> Error {
+    Error::transient(format!("{doing} `{}`: {cause}", path.display())).hint("check the disk of the state folder")
 }
